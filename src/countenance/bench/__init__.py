@@ -1,0 +1,1 @@
+"""Benchmarks: ours and its peer, interleaved in one run."""

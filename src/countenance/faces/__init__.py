@@ -1,0 +1,1 @@
+"""Detect faces and align them."""

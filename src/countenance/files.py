@@ -1,0 +1,70 @@
+"""Files: read with words when they are missing, written whole or not at all."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from countenance.errors import MissingFile, UsageError
+
+
+def existing_file(path: str | os.PathLike[str], *, expected: str = "a file") -> Path:
+    """Return `path` when a regular file is there.
+
+    Args:
+        path: where to look.
+        expected: what the file should be, for the message ("a score table").
+
+    Raises:
+        MissingFile: nothing is there, or a folder is.
+    """
+    found = Path(path)
+    if found.is_dir():
+        raise MissingFile(expected=expected, came=f"the folder {found}", remedy="name one file inside it")
+    if not found.is_file():
+        raise MissingFile(expected=expected, came=f"no file at {found}", remedy="check the path")
+    return found
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of `data` in lower-case hexadecimal.
+
+    >>> sha256_of(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> Path:
+    """Write `data` to `path` so that a reader sees the old file or the whole new one, never a part.
+
+    The parent folder is made when it is missing; text is written as UTF-8 with Unix line ends.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: the place cannot be written to.
+    """
+    target = Path(path)
+    content = data.encode() if isinstance(data, str) else data
+    part: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, 0o644)  # mkstemp makes it private; a report or a table is not
+        os.replace(part, target)
+    except OSError as error:
+        raise UsageError(
+            expected=f"to be able to write {target}",
+            came=error.strerror or type(error).__name__,
+            remedy="choose a folder that can be written to, with space left",
+        ) from error
+    finally:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+    return target

@@ -1,0 +1,1 @@
+"""A file per architecture, each with the record of its released weights."""

@@ -1,0 +1,1 @@
+"""Published protocols: they see scores only."""

@@ -1,0 +1,1 @@
+"""Cards, plots and the page that an auditor reads."""
