@@ -56,8 +56,8 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(part, 0o644)  # mkstemp makes it private; a report or a table is not
-        os.replace(part, target)
+        Path(part).chmod(0o644)  # mkstemp makes it private; a report or a table is not
+        Path(part).replace(target)
     except OSError as error:
         raise UsageError(
             expected=f"to be able to write {target}",

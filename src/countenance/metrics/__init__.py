@@ -1,1 +1,1 @@
-"""Error counts, rates, intervals and operating points: the arithmetic an auditor reads; it needs NumPy and SciPy only."""
+"""Error counts, rates, intervals and operating points: what an auditor reads; NumPy and SciPy only."""

@@ -1,0 +1,442 @@
+"""Judge a score table: every figure of the standard with its count and its interval, and what the table cannot show.
+
+Thresholds come from development scores (or are given); without either, the equal-error threshold of the judged scores
+themselves is used to *describe* them, is marked so, and never becomes the headline.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from countenance.errors import ProtocolMismatch, UsageError
+from countenance.metrics.counts import Proportion, SortedScores
+from countenance.metrics.intervals import (
+    CONFIDENCE,
+    Interval,
+    bootstrap_over_groups,
+    clopper_pearson,
+    error_free_trials_needed,
+    reweighted,
+    zero_error_bound,
+)
+from countenance.metrics.operating_point import OperatingPoint, choose
+from countenance.metrics.presentation import (
+    NonResponses,
+    PresentationErrors,
+    bpcer_at_apcer,
+    described_errors,
+    non_responses,
+    species_of,
+)
+from countenance.metrics.verification import (
+    ComparisonErrors,
+    FoldAccuracy,
+    described_comparison_errors,
+    fold_accuracy,
+)
+from countenance.scores import ComparisonTable, FlagColumn, PresentationTable, ScoreTable
+from countenance.vocabulary import Split
+
+FALSE_ACCEPT_RATES: Mapping[str, float] = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
+APCER_TARGETS: Mapping[str, float] = {"0.1": 0.1, "0.05": 0.05, "0.01": 0.01}  # BPCER10, BPCER20, BPCER100
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a table.
+
+    Attributes:
+        key: its place in the JSON card, dots for nesting ("tpr_at_fpr.1e-4").
+        name: how a reader finds it.
+        value: the figure, a fraction.
+        count: the share that it is, where it is one.
+        interval: exact interval of that share, every row taken as independent.
+        bootstrap: interval over subjects (or references) where they are named, else over rows.
+        about: "error" for an error rate at a threshold that these scores did not choose; "curve" for a property of the
+            scores' own ROC curve; "described" for errors at a threshold that these very scores chose.
+    """
+
+    key: str
+    name: str
+    value: float
+    count: Proportion | None = None
+    interval: Interval | None = None
+    bootstrap: Interval | None = None
+    about: str = "curve"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one table shows.
+
+    Attributes:
+        kind: "presentations" or "comparisons".
+        table: the rows judged.
+        ordered: their scores, sorted.
+        point: the threshold of the error rates.
+        tuned_on_test: True when `point` was chosen on these very scores.
+        measures: every figure, in the order of the report.
+        headline: the figures that may stand on top; no described error is among them.
+        counts: rows, classes, subjects, species.
+        errors: the errors at `point`.
+        silent: presentations without a response.
+        accuracy: accuracy over folds, of comparisons that name them.
+        sample_size: sentences on what the number of rows can and cannot show.
+        label: marks results on drawn data, empty otherwise.
+    """
+
+    kind: str
+    table: PresentationTable | ComparisonTable
+    ordered: SortedScores
+    point: OperatingPoint
+    measures: tuple[Measure, ...]
+    headline: tuple[Measure, ...]
+    counts: Mapping[str, object]
+    errors: PresentationErrors | ComparisonErrors
+    silent: NonResponses | None
+    accuracy: FoldAccuracy | None
+    sample_size: tuple[str, ...]
+    label: str = field(default="")
+
+    @property
+    def tuned_on_test(self) -> bool:
+        """Whether the threshold was chosen on the scores that it judges."""
+        return self.errors.described_only
+
+    def as_json(self) -> dict[str, object]:
+        """Return the card: fixed keys of the command line's interface, rates as fractions."""
+        card: dict[str, object] = {"kind": self.kind, "counts": dict(self.counts)}
+        intervals: dict[str, object] = {}
+        for measure in self.measures:
+            _put(card, measure.key, measure.value)
+            ranges: dict[str, object] = {
+                name: {"low": found.low, "high": found.high, "confidence": found.confidence, "method": found.method}
+                for name, found in (("exact", measure.interval), ("bootstrap", measure.bootstrap))
+                if found is not None
+            }
+            if measure.count is not None:
+                ranges |= {"count": measure.count.count, "trials": measure.count.trials}
+            if ranges:
+                intervals[measure.key] = ranges
+        if self.accuracy is not None:
+            card["accuracy"] = {
+                "mean": self.accuracy.mean,
+                "std": self.accuracy.std,
+                "standard_error": self.accuracy.standard_error,
+                "folds": [
+                    {"fold": name, "accuracy": correct.value, "threshold": float(threshold)}
+                    for name, correct, threshold in zip(
+                        self.accuracy.folds, self.accuracy.correct, self.accuracy.thresholds, strict=True
+                    )
+                ],
+            }
+        return card | {
+            "threshold": {"value": self.point.value, "rule": self.point.rule, "split": self.point.split},
+            "tuned_on_test": self.tuned_on_test,
+            "headline": {measure.key: measure.value for measure in self.headline},
+            "intervals": intervals,
+            "sample_size": list(self.sample_size),
+            "scores_sha256": self.table.digest,
+            "label": self.label,
+        }
+
+
+def _put(card: dict[str, object], key: str, value: object) -> None:
+    *outer, last = key.split(".", 1)
+    inner = card.setdefault(outer[0], {}) if outer else card
+    assert isinstance(inner, dict)
+    inner[last] = value
+
+
+def evaluate(
+    table: PresentationTable | ComparisonTable,
+    *,
+    development: PresentationTable | ComparisonTable | None = None,
+    threshold: float | None = None,
+    rule: str = "eer",
+    resamples: int = 1000,
+    seed: int = 0,
+    label: str = "",
+) -> Evaluation:
+    """Judge a score table.
+
+    A presentation table that names test rows is taken apart: the test rows are judged, and the development rows, where
+    there are any, choose the threshold.
+
+    Args:
+        table: the scores to judge.
+        development: the scores that choose the threshold.
+        threshold: a fixed threshold instead.
+        rule: how development scores choose it; see `operating_point.choose`.
+        resamples: bootstrap resamples; 0 leaves the bootstrap out.
+        seed: of the bootstrap.
+        label: printed with the results, such as "drawn data".
+
+    Raises:
+        UsageError: a threshold and a development table at once, or an unknown rule.
+        ProtocolMismatch: development scores of the other kind, or rows that are in both tables.
+        OneClassOnly: a table that holds one class.
+    """
+    if threshold is not None and development is not None:
+        raise UsageError(
+            expected="a development table or a threshold",
+            came="both",
+            remedy="leave one out: the development table chooses the threshold",
+        )
+    if isinstance(table, PresentationTable) and development is None and threshold is None:
+        table, development = _taken_apart(table)
+    if development is not None:
+        _refuse_shared_rows(table, development)
+    point = _operating_point(table, development, threshold, rule)
+    make = _presentations if isinstance(table, PresentationTable) else _comparisons
+    return replace(make(table, point, resamples, np.random.default_rng(seed)), label=label)  # type: ignore[arg-type]
+
+
+def _taken_apart(table: PresentationTable) -> tuple[PresentationTable, PresentationTable | None]:
+    test, development = (table.splits == split for split in (Split.TEST, Split.DEVELOPMENT))
+    if not test.any():
+        return table, None
+    return table.select(test), table.select(development) if development.any() else None
+
+
+def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
+    if type(table) is not type(development):
+        raise ProtocolMismatch(
+            expected=f"development scores of the same kind ({type(table).__name__})",
+            came=type(development).__name__,
+            remedy="name the development table of this test table",
+        )
+    if table.digest == development.digest:
+        return  # judged all the same, marked as described
+    where = dict(zip(development.identifiers.tolist(), development.scores.tolist(), strict=True))
+    shared = [
+        name
+        for name, score in zip(table.identifiers.tolist(), table.scores.tolist(), strict=True)
+        if where.get(name) == score
+    ]
+    if shared:
+        raise ProtocolMismatch(
+            expected="development rows that are not judged",
+            came=f"{len(shared)} rows in both tables, such as {shared[0]!r}",
+            remedy="take them out of one of the two tables",
+        )
+
+
+def _operating_point(
+    table: PresentationTable | ComparisonTable, development: ScoreTable | None, threshold: float | None, rule: str
+) -> OperatingPoint:
+    if threshold is not None:
+        return OperatingPoint(threshold, "given", None)
+    if development is not None:
+        return choose(development, rule, split=Split.DEVELOPMENT)
+    return choose(table, rule, split=Split.TEST)
+
+
+def _share(key: str, name: str, count: Proportion, *, about: str = "curve") -> Measure:
+    return Measure(key, name, count.value, count, clopper_pearson(count) if count.trials else None, about=about)
+
+
+def _presentations(
+    table: PresentationTable, point: OperatingPoint, resamples: int, generator: np.random.Generator
+) -> Evaluation:
+    errors, silent = described_errors(table, point), non_responses(table)
+    about = "described" if errors.described_only else "error"
+    at_threshold = [
+        _share("apcer_worst", f"APCER, worst species ({errors.worst_species})", errors.apcer_worst, about=about),
+        _share("apcer_pooled", "APCER, all attacks pooled", errors.apcer_pooled, about=about),
+        _share("bpcer", "BPCER", errors.bpcer, about=about),
+        Measure("acer", "ACER (worst species)", errors.acer, about=about),
+        Measure("hter", "HTER (ACER with pooled attacks)", errors.hter, about=about),
+    ]
+    per_species = [
+        _share(f"apcer_by_species.{name}", f"APCER of {name}", count, about=about)
+        for name, count in errors.apcer.items()
+    ]
+    ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
+    curve = [
+        *_curve_measures(ordered, "tpr_at_fpr", "TPR at FPR"),
+        *(
+            _share(
+                f"bpcer_at_apcer.{name}", f"BPCER at APCER {target:.0%} (each species)", bpcer_at_apcer(table, target)
+            )
+            for name, target in APCER_TARGETS.items()
+        ),
+    ]
+    silence = [
+        *(_share(f"apnrr.{name}", f"APNRR of {name}", count, about="error") for name, count in silent.apnrr.items()),
+        _share("bpnrr", "BPNRR", silent.bpnrr, about="error"),
+    ]
+    shares = {f"apcer_by_species.{name}": rows for name, rows in species_of(table).items()} | {
+        "apcer_pooled": ~table.is_positive,
+        "bpcer": table.is_positive,
+    }
+    measures = _with_bootstrap(
+        [*at_threshold, *per_species, *curve, *silence],
+        table,
+        shares,
+        point,
+        "subjects",
+        "tpr_at_fpr",
+        resamples,
+        generator,
+    )
+    species = {name: int(rows.sum()) for name, rows in species_of(table).items()}
+    named = {str(subject) for subject in table.subjects} - {""}
+    return Evaluation(
+        kind="presentations",
+        table=table,
+        ordered=ordered,
+        point=point,
+        measures=measures,
+        headline=_headline(measures, ("apcer_worst", "bpcer"), ("tpr_at_fpr.1e-4", "eer")),
+        counts={
+            "rows": len(table),
+            "bona_fide": int(table.is_positive.sum()),
+            "attack": int((~table.is_positive).sum()),
+            "subjects": len(named) or None,
+            "species": species,
+            "no_response": int((~table.responded).sum()),
+        },
+        errors=errors,
+        silent=silent,
+        accuracy=None,
+        sample_size=_sample_size(len(table.negatives), "attack presentations", "FPR", species, len(named)),
+    )
+
+
+def _comparisons(
+    table: ComparisonTable, point: OperatingPoint, resamples: int, generator: np.random.Generator
+) -> Evaluation:
+    errors = described_comparison_errors(table, point)
+    about = "described" if errors.described_only else "error"
+    ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
+    accuracy = fold_accuracy(table) if len(set(table.folds.tolist())) > 1 else None
+    measures = [
+        _share("fmr", "FMR", errors.fmr, about=about),
+        _share("fnmr", "FNMR", errors.fnmr, about=about),
+        Measure("hter", "HTER", (errors.fmr.value + errors.fnmr.value) / 2, about=about),
+        _share("fta", "Comparisons without a score", errors.failures, about="error"),
+        *_curve_measures(ordered, "tmr_at_fmr", "TMR at FMR"),
+    ]
+    if accuracy is not None:
+        pooled = _share("accuracy_pooled", f"Accuracy over {len(accuracy.folds)} folds", accuracy.pooled, about="error")
+        measures.append(pooled)
+    shares = {"fmr": ~table.is_positive, "fnmr": table.is_positive}
+    bootstrapped = _with_bootstrap(measures, table, shares, point, "references", "tmr_at_fmr", resamples, generator)
+    named = len({str(reference) for reference in table.references} - {""})
+    return Evaluation(
+        kind="comparisons",
+        table=table,
+        ordered=ordered,
+        point=point,
+        measures=bootstrapped,
+        headline=_headline(
+            bootstrapped,
+            ("accuracy_pooled", "fmr", "fnmr"),
+            ("accuracy_pooled", "tmr_at_fmr.1e-3", "eer"),
+        ),
+        counts={
+            "rows": len(table),
+            "mated": int(table.is_positive.sum()),
+            "non_mated": int((~table.is_positive).sum()),
+            "references": named or None,
+            "folds": len(accuracy.folds) if accuracy else None,
+            "no_response": int((~table.responded).sum()),
+        },
+        errors=errors,
+        silent=None,
+        accuracy=accuracy,
+        sample_size=_sample_size(len(table.negatives), "non-mated comparisons", "FMR", {}, named),
+    )
+
+
+def _curve_measures(ordered: SortedScores, key: str, name: str) -> list[Measure]:
+    return [
+        Measure("eer", "EER (midpoint rule of bob)", ordered.eer()),
+        Measure("eer_interpolated", "EER (ROC interpolated)", ordered.eer_interpolated()),
+        Measure("auc", "AUC", ordered.auc()),
+        *(
+            _share(f"{key}.{target}", f"{name} {target}", ordered.true_accepts_at_false_accept_rate(rate))
+            for target, rate in FALSE_ACCEPT_RATES.items()
+        ),
+    ]
+
+
+def _headline(measures: tuple[Measure, ...], errors: tuple[str, ...], curve: tuple[str, ...]) -> tuple[Measure, ...]:
+    """The top figures: error rates where the threshold is from elsewhere, otherwise properties of the curve only."""
+    honest = {measure.key: measure for measure in measures if measure.about != "described"}
+    return tuple(honest[key] for key in (errors if errors[-1] in honest else curve) if key in honest)
+
+
+def _with_bootstrap(
+    measures: list[Measure],
+    table: PresentationTable | ComparisonTable,
+    shares: Mapping[str, FlagColumn],
+    point: OperatingPoint,
+    unit: str,
+    curve_key: str,
+    resamples: int,
+    generator: np.random.Generator,
+) -> tuple[Measure, ...]:
+    """Add intervals over subjects or references; over rows where these are not named in every row."""
+    if not resamples:
+        return tuple(measures)
+    heard = table.select(table.responded)
+    named = not (heard.groups == "").any()
+    targets = {f"{curve_key}.{name}": rate for name, rate in FALSE_ACCEPT_RATES.items()}
+    curve = reweighted(heard.scores, heard.is_positive, false_accept_rates=targets)
+    wrong = (heard.scores >= point.value) != heard.is_positive
+    rows = {key: flags[table.responded] for key, flags in shares.items()}
+
+    def statistics(weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float]:
+        values = curve(weights)
+        for key, flags in rows.items():
+            total = weights[flags].sum()
+            values[key] = float(weights[flags & wrong].sum() / total) if total else np.nan
+        species = [value for key, value in values.items() if key.startswith("apcer_by_species.")]
+        if species:
+            values["apcer_worst"] = float(np.nanmax(species))
+            values["acer"] = (values["apcer_worst"] + values["bpcer"]) / 2
+            values["hter"] = (values["apcer_pooled"] + values["bpcer"]) / 2
+        else:
+            values["hter"] = (values["fmr"] + values["fnmr"]) / 2
+        return values
+
+    intervals = bootstrap_over_groups(
+        heard.groups if named else heard.identifiers,
+        heard.is_positive,
+        statistics,
+        method=f"bootstrap over {unit if named else 'rows'}",
+        resamples=resamples,
+        generator=generator,
+    )
+    return tuple(replace(measure, bootstrap=intervals.get(measure.key)) for measure in measures)
+
+
+def _sample_size(trials: int, what: str, rate: str, species: Mapping[str, int], groups: int) -> tuple[str, ...]:
+    """Say what this many trials can and cannot show, whatever the system's errors are."""
+    sentences = [
+        f"{trials:,} {what} without one false accept would show {rate} < {zero_error_bound(trials):.3g} "
+        f"at {CONFIDENCE:.0%} confidence, and no less."
+    ]
+    for name, target in FALSE_ACCEPT_RATES.items():
+        allowed = int(np.floor(target * trials + 1e-9))
+        needed = error_free_trials_needed(target)
+        permits = "no false accept" if allowed == 0 else f"at most {allowed:,} false accept{'s' * (allowed > 1)}"
+        verdict = "enough" if trials >= needed else f"{trials / needed:.0%} of that"
+        sentences.append(
+            f"At {rate} {name} these {trials:,} allow {permits}; to show {rate} <= {name} takes {needed:,} trials "
+            f"without an error: here are {verdict}."
+        )
+    sentences += [
+        f"Species {name}: {count:,} presentations; 0 errors would show APCER < {zero_error_bound(count):.3g}."
+        for name, count in species.items()
+    ]
+    sentences.append(
+        f"The rows come from {groups:,} named subjects or references; rows of one of them are not independent, so the "
+        "bootstrap interval is the one to read."
+        if groups
+        else "No subjects are named: the intervals take every row as independent and are too narrow if they are not."
+    )
+    return tuple(sentences)
