@@ -33,6 +33,9 @@
 A message says, in one line, what was expected, what came, and what to do about it.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 
 class CountenanceError(Exception):
     """Root of every error of this package.
@@ -51,6 +54,10 @@ class CountenanceError(Exception):
         self.came = came
         self.remedy = remedy
         super().__init__(" ".join(f"expected {expected}; came {came}; {remedy}".split()))
+
+    def __reduce__(self) -> tuple[Callable[[], "CountenanceError"], tuple[()]]:
+        """Say how to rebuild it by keyword, so that it crosses from a worker process to its parent."""
+        return partial(type(self), expected=self.expected, came=self.came, remedy=self.remedy), ()
 
 
 class UsageError(CountenanceError):

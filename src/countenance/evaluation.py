@@ -4,6 +4,7 @@ Thresholds come from development scores (or are given); without either, the equa
 themselves is used to *describe* them, is marked so, and never becomes the headline.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -109,7 +110,7 @@ class Evaluation:
         card: dict[str, object] = {"kind": self.kind, "counts": dict(self.counts)}
         intervals: dict[str, object] = {}
         for measure in self.measures:
-            _put(card, measure.key, measure.value)
+            _put(card, measure.key, _figure(measure.value))
             ranges: dict[str, object] = {
                 name: {"low": found.low, "high": found.high, "confidence": found.confidence, "method": found.method}
                 for name, found in (("exact", measure.interval), ("bootstrap", measure.bootstrap))
@@ -134,7 +135,7 @@ class Evaluation:
         return card | {
             "threshold": {"value": self.point.value, "rule": self.point.rule, "split": self.point.split},
             "tuned_on_test": self.tuned_on_test,
-            "headline": {measure.key: measure.value for measure in self.headline},
+            "headline": {measure.key: _figure(measure.value) for measure in self.headline},
             "intervals": intervals,
             "sample_size": list(self.sample_size),
             "scores_sha256": self.table.digest,
@@ -149,6 +150,11 @@ def _put(card: dict[str, object], key: str, value: object) -> None:
     inner[last] = value
 
 
+def _figure(value: float) -> float | None:
+    """None for a share of no trials: JSON has no NaN."""
+    return None if math.isnan(value) else value
+
+
 def evaluate(
     table: PresentationTable | ComparisonTable,
     *,
@@ -161,8 +167,9 @@ def evaluate(
 ) -> Evaluation:
     """Judge a score table.
 
-    A presentation table that names test rows is taken apart: the test rows are judged, and the development rows, where
-    there are any, choose the threshold.
+    A presentation table that names test rows is taken apart: only the test rows are judged, and its development rows,
+    where there are any, choose the threshold unless `development` or `threshold` does. Of a development table that
+    names development rows only these choose.
 
     Args:
         table: the scores to judge.
@@ -174,7 +181,8 @@ def evaluate(
         label: printed with the results, such as "drawn data".
 
     Raises:
-        UsageError: a threshold and a development table at once, or an unknown rule.
+        UsageError: a threshold and a development table at once, an unknown rule, a threshold that is no number, or
+            a negative number of resamples.
         ProtocolMismatch: development scores of the other kind, or rows that are in both tables.
         OneClassOnly: a table that holds one class.
     """
@@ -184,20 +192,28 @@ def evaluate(
             came="both",
             remedy="leave one out: the development table chooses the threshold",
         )
-    if isinstance(table, PresentationTable) and development is None and threshold is None:
-        table, development = _taken_apart(table)
+    if threshold is not None and not math.isfinite(threshold):
+        raise UsageError(expected="a finite threshold", came=str(threshold), remedy="give a number")
+    if resamples < 0:
+        raise UsageError(expected="0 resamples or more", came=str(resamples), remedy="0 leaves the bootstrap out")
+    test = _rows_of(table, Split.TEST)
+    if test is not None:
+        if development is None and threshold is None:
+            development = _rows_of(table, Split.DEVELOPMENT)
+        table = test
     if development is not None:
+        development = _rows_of(development, Split.DEVELOPMENT) or development
         _refuse_shared_rows(table, development)
     point = _operating_point(table, development, threshold, rule)
     make = _presentations if isinstance(table, PresentationTable) else _comparisons
     return replace(make(table, point, resamples, np.random.default_rng(seed)), label=label)  # type: ignore[arg-type]
 
 
-def _taken_apart(table: PresentationTable) -> tuple[PresentationTable, PresentationTable | None]:
-    test, development = (table.splits == split for split in (Split.TEST, Split.DEVELOPMENT))
-    if not test.any():
-        return table, None
-    return table.select(test), table.select(development) if development.any() else None
+def _rows_of(table: PresentationTable | ComparisonTable, split: Split) -> PresentationTable | None:
+    """The rows that name `split`, None where there are none."""
+    if not isinstance(table, PresentationTable) or not (rows := table.splits == split).any():
+        return None
+    return table.select(rows)
 
 
 def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
@@ -283,6 +299,7 @@ def _presentations(
     )
     species = {name: int(rows.sum()) for name, rows in species_of(table).items()}
     named = {str(subject) for subject in table.subjects} - {""}
+    judged = {name: count.trials for name, count in errors.apcer.items()}
     return Evaluation(
         kind="presentations",
         table=table,
@@ -301,7 +318,7 @@ def _presentations(
         errors=errors,
         silent=silent,
         accuracy=None,
-        sample_size=_sample_size(len(table.negatives), "attack presentations", "FPR", species, len(named)),
+        sample_size=_sample_size(table, "attack presentations", "FPR", judged),
     )
 
 
@@ -347,7 +364,7 @@ def _comparisons(
         errors=errors,
         silent=None,
         accuracy=accuracy,
-        sample_size=_sample_size(len(table.negatives), "non-mated comparisons", "FMR", {}, named),
+        sample_size=_sample_size(table, "non-mated comparisons", "FMR", {}),
     )
 
 
@@ -383,7 +400,7 @@ def _with_bootstrap(
     if not resamples:
         return tuple(measures)
     heard = table.select(table.responded)
-    named = not (heard.groups == "").any()
+    named = _every_group_named(table)
     targets = {f"{curve_key}.{name}": rate for name, rate in FALSE_ACCEPT_RATES.items()}
     curve = reweighted(heard.scores, heard.is_positive, false_accept_rates=targets)
     wrong = (heard.scores >= point.value) != heard.is_positive
@@ -414,8 +431,15 @@ def _with_bootstrap(
     return tuple(replace(measure, bootstrap=intervals.get(measure.key)) for measure in measures)
 
 
-def _sample_size(trials: int, what: str, rate: str, species: Mapping[str, int], groups: int) -> tuple[str, ...]:
+def _every_group_named(table: PresentationTable | ComparisonTable) -> bool:
+    return not (table.groups == "").any()
+
+
+def _sample_size(
+    table: PresentationTable | ComparisonTable, what: str, rate: str, species: Mapping[str, int]
+) -> tuple[str, ...]:
     """Say what this many trials can and cannot show, whatever the system's errors are."""
+    trials = len(table.negatives)
     sentences = [
         f"{trials:,} {what} without one false accept would show {rate} < {zero_error_bound(trials):.3g} "
         f"at {CONFIDENCE:.0%} confidence, and no less."
@@ -434,9 +458,11 @@ def _sample_size(trials: int, what: str, rate: str, species: Mapping[str, int], 
         for name, count in species.items()
     ]
     sentences.append(
-        f"The rows come from {groups:,} named subjects or references; rows of one of them are not independent, so the "
-        "bootstrap interval is the one to read."
-        if groups
-        else "No subjects are named: the intervals take every row as independent and are too narrow if they are not."
+        f"The rows come from {len(np.unique(table.groups)):,} named subjects or references; rows of one are not "
+        "independent, so the bootstrap interval is the one to read, but for a rate without an error: there it has no "
+        "width, and even the exact one is too narrow."
+        if _every_group_named(table)
+        else "Not every row names its subject or reference: the intervals take every row as independent and are too "
+        "narrow if they are not."
     )
     return tuple(sentences)

@@ -16,13 +16,19 @@ def existing_file(path: str | os.PathLike[str], *, expected: str = "a file") -> 
         expected: what the file should be, for the message ("a score table").
 
     Raises:
-        MissingFile: nothing is there, or a folder is.
+        MissingFile: nothing is there, or a folder is, or what is there may not be read.
     """
     found = Path(path)
-    if found.is_dir():
-        raise MissingFile(expected=expected, came=f"the folder {found}", remedy="name one file inside it")
-    if not found.is_file():
-        raise MissingFile(expected=expected, came=f"no file at {found}", remedy="check the path")
+    try:
+        if found.is_dir():
+            raise MissingFile(expected=expected, came=f"the folder {found}", remedy="name one file inside it")
+        if not found.is_file():
+            raise MissingFile(expected=expected, came=f"no file at {found}", remedy="check the path")
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        reason = error.strerror or type(error).__name__
+        raise MissingFile(expected=expected, came=f"{reason} at {found}", remedy="check the path") from error
+    if not os.access(found, os.R_OK):
+        raise MissingFile(expected=expected, came=f"{found}, which may not be read", remedy="check its permissions")
     return found
 
 

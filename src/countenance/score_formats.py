@@ -36,7 +36,7 @@ from countenance.scores import (
 
 BOB_COLUMNS = ("claimed_id", "test_label", "is_bonafide", "attack_type", "sample_n", "score")
 _BOB_LABELS = {"True": True, "False": False, "1": True, "0": False}
-_CASIA_SURF_FOLDER = re.compile(r"(?:fake|real)_part/(?P<subject>[^/]+)/(?P<species>[^/]+)\.rssdk/")
+_CASIA_SURF_FOLDER = re.compile(r"(?P<part>fake|real)_part/(?P<subject>[^/]+)/(?P<species>[^/]+)\.rssdk/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def read_label_list(path: str | os.PathLike[str], *, bona_fide_label: str = "1")
 
     Raises:
         MissingFile: no such file.
-        MalformedScores: a row of another form, or a label that is neither 1 nor 0.
+        MalformedScores: a row of another form, a label that is neither 1 nor 0, or one that its own path contradicts.
         EmptyScores: no row.
     """
     if bona_fide_label not in {"0", "1"}:
@@ -109,6 +109,13 @@ def read_label_list(path: str | os.PathLike[str], *, bona_fide_label: str = "1")
             )
         labels.append(label_in(row[3], known, where=f"as label in row {number} of {source.name}"))
     folders = [_CASIA_SURF_FOLDER.search(row[0]) for row in rows]
+    for row, label, folder in zip(rows, labels, folders, strict=True):
+        if folder and (folder["part"] == "real") != label:
+            raise MalformedScores(
+                expected=f"the label of {folder['part']}_part for {row[0]} in {source.name}",
+                came=f"{row[3]}, read with {bona_fide_label} for bona fide",
+                remedy="mend the label, or name the other bona fide label (the organisers' later lists turn it round)",
+            )
     return LabelList(
         identifiers=text([" ".join(row[:3]) for row in rows]),
         is_bona_fide=np.array(labels),
@@ -123,14 +130,17 @@ def read_challenge(path: str | os.PathLike[str], labels: LabelList) -> Presentat
     """Read a challenge submission: a line ``color depth infrared score`` for each row of the list, in its order.
 
     Raises:
+        EmptyScores: no line.
         ProtocolMismatch: another number of lines than the list, or a line that names other files than its row.
-        MalformedScores: a line of another form, or Windows line ends.
+        MalformedScores: a line of another form, one without a score, or Windows line ends.
         NonFiniteScore: a NaN or an infinity.
     """
     source = existing_file(path, expected="a score file")
     content = read_text(source)
     refuse_windows_line_ends(source, content)
     lines = [line.rsplit(maxsplit=1) for line in content.splitlines() if line.strip()]
+    if not lines:
+        raise EmptyScores(expected=f"a line in {source.name}", came="none", remedy="check that scoring wrote its file")
     scores = []
     for number, line in enumerate(lines, start=1):
         if len(line) != 2:
@@ -235,13 +245,19 @@ def write_challenge(table: PresentationTable, path: str | os.PathLike[str]) -> P
     Raises:
         UsageError: an identifier of another form, or a row without a response, which the format cannot say.
     """
-    if not table.responded.all() or any(len(name.split()) != 3 for name in table.identifiers):
+    names = table.identifiers.tolist()
+    unfit = [
+        f"no response of {name!r}" if not responded else repr(name)
+        for name, responded in zip(names, table.responded, strict=True)
+        if not responded or len(name.split()) != 3 or " ".join(name.split()) != name
+    ]
+    if unfit:
         raise UsageError(
             expected="identifiers of three paths (color depth infrared) and a score in each row",
-            came=f"such as {table.identifiers[0]!r}",
+            came=unfit[0],
             remedy="write this table as our CSV instead",
         )
-    lines = [f"{name} {score}\n" for name, score in zip(table.identifiers, score_cells(table), strict=True)]
+    lines = [f"{name} {score}\n" for name, score in zip(names, score_cells(table), strict=True)]
     return write_atomically(path, "".join(lines))
 
 

@@ -43,7 +43,7 @@ class ScoreTable:
     Raises:
         EmptyScores: no row.
         MalformedScores: columns of different lengths, or an identifier twice.
-        NonFiniteScore: a NaN or an infinity in a row that did respond.
+        NonFiniteScore: a NaN or an infinity in a row that did respond, or a score in one that did not.
     """
 
     identifiers: TextColumn
@@ -64,16 +64,17 @@ class ScoreTable:
                 )
         names, counts = np.unique(self.identifiers, return_counts=True)
         if len(names) != rows:
+            most = int(np.argmax(counts))
             raise MalformedScores(
                 expected="each id once",
-                came=f"{names[counts > 1][0]!r} {counts.max()} times",
+                came=f"{str(names[most])!r} {counts[most]} times",
                 remedy="give each row its own id, or average repeated rows first",
             )
-        wrong = np.flatnonzero(np.isfinite(self.scores) != self.responded)
+        wrong = np.flatnonzero(np.where(self.responded, ~np.isfinite(self.scores), ~np.isnan(self.scores)))
         if len(wrong):
             raise NonFiniteScore(
                 expected="a finite score in each row",
-                came=f"{self.scores[wrong[0]]} for id {self.identifiers[wrong[0]]!r}",
+                came=f"{self.scores[wrong[0]]} for id {str(self.identifiers[wrong[0]])!r}",
                 remedy="mend the scores; for a row without a response leave the score empty",
             )
 
@@ -99,7 +100,7 @@ class ScoreTable:
         content = hashlib.sha256()
         for part in (self.positives, self.negatives):
             content.update(len(part).to_bytes(8, "little"))
-            content.update(np.sort(part).astype("<f8").tobytes())
+            content.update((np.sort(part) + 0.0).astype("<f8").tobytes())  # -0.0 and 0.0 are one score: both are 0.0
         return content.hexdigest()
 
     def select(self, rows: FlagColumn) -> Self:
@@ -131,7 +132,7 @@ class PresentationTable(ScoreTable):
             row = contradictions[0]
             raise MalformedScores(
                 expected="no species in a bona fide row",
-                came=f"{self.species[row]!r} for id {self.identifiers[row]!r}",
+                came=f"{str(self.species[row])!r} for id {str(self.identifiers[row])!r}",
                 remedy="label the row as an attack, or empty its species",
             )
         for split in np.unique(self.splits):
@@ -223,8 +224,11 @@ def mean_of(tables: Sequence[Table]) -> Table:
     A row responds when every member responded to it.
 
     Raises:
+        EmptyScores: no table.
         ProtocolMismatch: the tables differ in length, in the names of their rows or in their labels.
     """
+    if not tables:
+        raise EmptyScores(expected="at least one score table", came="none", remedy="name the tables to average")
     first = tables[0]
     for number, table in enumerate(tables[1:], start=2):
         if type(table) is not type(first) or len(table) != len(first):
@@ -236,8 +240,8 @@ def mean_of(tables: Sequence[Table]) -> Table:
         differ = np.flatnonzero((table.identifiers != first.identifiers) | (table.is_positive != first.is_positive))
         if len(differ):
             raise ProtocolMismatch(
-                expected=f"row {differ[0] + 1} to be {first.identifiers[differ[0]]!r} with one label in every file",
-                came=f"{table.identifiers[differ[0]]!r} with another name or label in file {number}",
+                expected=f"row {differ[0] + 1} to be {_row_in_words(first, differ[0])} as in the first file",
+                came=f"{_row_in_words(table, differ[0])} in file {number}",
                 remedy="sort the files alike, and score them against one label list",
             )
     return replace(
@@ -245,6 +249,10 @@ def mean_of(tables: Sequence[Table]) -> Table:
         scores=np.mean([table.scores for table in tables], axis=0),
         responded=np.all([table.responded for table in tables], axis=0),
     )
+
+
+def _row_in_words(table: ScoreTable, row: int) -> str:
+    return f"{str(table.identifiers[row])!r} of the {'positive' if table.is_positive[row] else 'negative'} class"
 
 
 def text(values: Sequence[str] | TextColumn) -> TextColumn:
@@ -261,10 +269,16 @@ def read_rows(path: str | os.PathLike[str]) -> tuple[Path, list[str], list[list[
     Raises:
         MissingFile: no such file.
         EmptyScores: an empty file, or a header without a row.
-        MalformedScores: not UTF-8 text, or a row with too few or too many fields.
+        MalformedScores: not UTF-8 text, broken quotes, a column twice, or a row with too few or too many fields.
     """
     source = existing_file(path, expected="a score table")
-    lines = [line for line in csv.reader(io.StringIO(read_text(source), newline="")) if line]
+    reader = csv.reader(io.StringIO(read_text(source), newline=""), strict=True)
+    try:
+        lines = [line for line in reader if line]
+    except csv.Error as error:
+        raise MalformedScores(
+            expected=f"CSV in {source.name}", came=f"{error} (line {reader.line_num})", remedy="mend the quotes"
+        ) from error
     if len(lines) < 2:
         raise EmptyScores(
             expected=f"a header and at least one row in {source.name}",
@@ -272,6 +286,10 @@ def read_rows(path: str | os.PathLike[str]) -> tuple[Path, list[str], list[list[
             remedy="check that scoring wrote its table",
         )
     header, rows = [name.strip() for name in lines[0]], lines[1:]
+    if len(set(header)) != len(header):
+        raise MalformedScores(
+            expected=f"each column once in {source.name}", came=",".join(header), remedy="name the columns apart"
+        )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise MalformedScores(
@@ -325,7 +343,7 @@ def number_in(cell: str, *, where: str) -> float:
     if not cell.strip():
         return math.nan
     try:
-        value = float(cell)
+        value = float(cell.replace("_", "no digit"))  # Python reads 1_0 as ten
     except ValueError as error:
         raise MalformedScores(expected=f"a number as score {where}", came=repr(cell), remedy="mend the row") from error
     if not math.isfinite(value):
@@ -416,9 +434,17 @@ def score_cells(table: ScoreTable, *, no_response: str = "") -> list[str]:
 
 
 def write_rows(path: str | os.PathLike[str], header: Sequence[str], columns: Sequence[Sequence[str]]) -> Path:
-    """Write columns as CSV with Unix line ends, atomically."""
+    """Write columns as CSV with Unix line ends, atomically.
+
+    Raises:
+        MalformedScores: a carriage return or a NUL in a cell, which no reader of ours would take back.
+        UsageError: the place cannot be written to.
+    """
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(zip(*columns, strict=True))
+    for character, name in (("\r", "a carriage return"), ("\0", "a NUL")):
+        if character in content.getvalue():
+            raise MalformedScores(expected="plain text in every cell", came=name, remedy="rename the rows")
     return write_atomically(path, content.getvalue())

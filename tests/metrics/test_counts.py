@@ -123,7 +123,9 @@ def test_fewest_errors_with_the_highest_threshold_of_equals(classes, weighted):
 @given(
     seed=st.integers(0, 2**32 - 1),
     kind=st.sampled_from([np.float32, np.float64]),
-    shape=st.sampled_from(["normal", "ties", "saturated", "one value", "apart", "upside down", "outlier", "tiny range"]),
+    shape=st.sampled_from(
+        ["normal", "ties", "saturated", "one value", "apart", "upside down", "outlier", "tiny range"]
+    ),
     positives=st.integers(1, 60_000),
     target=TARGETS,
 )

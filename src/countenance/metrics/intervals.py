@@ -86,6 +86,8 @@ def bootstrap_over_groups(
 
     Returns:
         An interval for each named value; empty when a class has fewer than two groups, which cannot be resampled.
+        A value that is NaN in a resample (a species whose subjects were not drawn) has its interval from the others,
+        and none when it is NaN in more of them than the interval leaves out: too few groups show it.
     """
     names, membership = np.unique(groups, return_inverse=True)
     classes = [np.bincount(membership[rows], minlength=len(names)) > 0 for rows in (is_positive, ~is_positive)]
@@ -99,8 +101,10 @@ def bootstrap_over_groups(
     tail = (1 - confidence) / 2
     intervals = {}
     for name in drawn[0]:
-        low, high = np.quantile([values[name] for values in drawn], [tail, 1 - tail])
-        intervals[name] = Interval(float(low), float(high), method, confidence)
+        defined = [values[name] for values in drawn if not math.isnan(values[name])]
+        if len(defined) >= confidence * len(drawn):
+            low, high = np.quantile(defined, [tail, 1 - tail])
+            intervals[name] = Interval(float(low), float(high), method, confidence)
     return intervals
 
 
@@ -118,7 +122,7 @@ def reweighted(
         false_accept_rates: target for each name under which its true accept rate is returned.
 
     Returns:
-        A function of (N,) weights that returns "eer", "auc" and a value for each name.
+        A function of (N,) whole-numbered weights that returns "eer", "auc" and a value for each name.
     """
     order = np.argsort(scores, kind="stable")
     ordered, positive = scores[order], is_positive[order]
@@ -130,17 +134,17 @@ def reweighted(
     def statistics(weights: NDArray[np.float64]) -> dict[str, float]:
         weights = weights[order]
         refused_positives, refused_negatives = up_to_tie(weights * positive), up_to_tie(weights * ~positive)
-        false_rejects = refused_positives / refused_positives[-1]
-        false_accepts = 1 - refused_negatives / refused_negatives[-1]
-        gap = np.abs(false_accepts - false_rejects)
+        positives, negatives = refused_positives[-1], refused_negatives[-1]
+        accepted_negatives = negatives - refused_negatives
+        false_rejects, false_accepts = refused_positives / positives, accepted_negatives / negatives
+        gap = np.abs(accepted_negatives * positives - refused_positives * negatives)  # whole numbers: ties are exact
         at = len(gap) - 1 - int(np.argmin(gap[::-1]))
         values = {
             "eer": float(false_accepts[at] + false_rejects[at]) / 2,
             "auc": float(np.sum(np.diff(false_rejects) * (1 - (false_accepts[1:] + false_accepts[:-1]) / 2))),
         }
         for name, target in false_accept_rates.items():
-            # a share of the weights is a quotient of integers; the slack is far below one step of it
-            values[name] = float(1 - false_rejects[np.argmax(false_accepts <= target + 1e-12)])
+            values[name] = float((positives - refused_positives[np.argmax(false_accepts <= target)]) / positives)
         return values
 
     return statistics

@@ -52,12 +52,12 @@ def worst_species_threshold(table: PresentationTable, target: float) -> float:
     Each species has its own last ROC point against the bona fide scores; the highest of these thresholds holds for all
     (bob.pad's apcerN and bpcerN criteria).
     """
-    attacks = table.select(~table.is_positive & table.responded)
+    species = table.species[~table.is_positive & table.responded]
     return max(
         SortedScores.of(
-            positives=table.positives, negatives=attacks.scores[attacks.species == species]
+            positives=table.positives, negatives=table.negatives[species == name]
         ).threshold_at_false_accept_rate(target)
-        for species in (np.unique(attacks.species) if len(attacks) else [""])
+        for name in (np.unique(species) if len(species) else [""])
     )
 
 
@@ -72,9 +72,13 @@ def choose(table: ScoreTable, rule: str, *, split: str) -> OperatingPoint:
         split: what to call the scores, one of `Split`.
 
     Raises:
-        UsageError: an unknown rule, a target outside [0, 1], or "apcer" asked of comparisons.
+        UsageError: an unknown rule or split, a target outside [0, 1], or "apcer" asked of comparisons.
         OneClassOnly: the table holds one class.
     """
+    if split not in set(Split):
+        raise UsageError(
+            expected=f"a split among {', '.join(Split)}", came=repr(split), remedy="say what the scores are"
+        )
     ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
     plain: Mapping[str, Callable[[], float]] = {
         "eer": ordered.eer_threshold,

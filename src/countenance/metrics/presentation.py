@@ -37,8 +37,12 @@ class PresentationErrors:
 
     @property
     def worst_species(self) -> str:
-        """The species with the highest APCER; of equals the one with fewer presentations, whose bound is wider."""
-        return max(self.apcer, key=lambda name: (self.apcer[name].value, -self.apcer[name].trials))
+        """The species with the highest APCER; of equals the one with fewer presentations, whose bound is wider.
+
+        A species that got no response at all has no APCER and cannot be it; it stands in `NonResponses`.
+        """
+        judged = [name for name, count in self.apcer.items() if count.trials]
+        return max(judged, key=lambda name: (self.apcer[name].value, -self.apcer[name].trials))
 
     @property
     def apcer_worst(self) -> Proportion:
@@ -77,10 +81,8 @@ def species_of(table: PresentationTable) -> dict[str, FlagColumn]:
     """
     if table.is_positive.all():
         raise OneClassOnly(expected="attacks of at least one species", came="none", remedy="add attack presentations")
-    return {
-        str(name) or UNNAMED_SPECIES: ~table.is_positive & (table.species == name)
-        for name in np.unique(table.species[~table.is_positive])
-    }
+    names = np.where(table.species == "", UNNAMED_SPECIES, table.species)
+    return {str(name): ~table.is_positive & (names == name) for name in np.unique(names[~table.is_positive])}
 
 
 def presentation_errors(table: PresentationTable, point: OperatingPoint) -> PresentationErrors:

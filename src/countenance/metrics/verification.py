@@ -111,13 +111,13 @@ def fold_accuracy(table: ComparisonTable) -> FoldAccuracy:
     threshold. Of equally accurate thresholds the highest is taken. A comparison without a score is a wrong decision.
 
     Raises:
-        MalformedScores: fewer than two folds.
+        MalformedScores: fewer than two folds, or a row without one.
         OneClassOnly: the folds left for choosing a threshold hold one class.
     """
     names = sorted({str(name) for name in table.folds}, key=lambda name: (len(name), name))
-    if len(names) < 2:
+    if len(names) < 2 or "" in names:
         raise MalformedScores(
-            expected="at least two folds in column fold",
+            expected="a fold in each row, and at least two folds, in column fold",
             came=f"{len(names)} ({', '.join(repr(name) for name in names)})",
             remedy="name the fold of each comparison",
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from countenance.errors import MissingFile
-from countenance.metrics.counts import Proportion, SortedScores
+from countenance.metrics.counts import SortedScores
 from countenance.metrics.intervals import Interval, clopper_pearson
 from countenance.protocols.table import TableRow
 from countenance.score_formats import LabelList, read_label_list, read_views
@@ -82,7 +82,6 @@ def _row(name: str, reported: float | None, table: PresentationTable) -> TableRo
     ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
     accepted = ordered.true_accepts_at_false_accept_rate(FALSE_ACCEPT_RATE)
     interval = clopper_pearson(accepted)
-    permitted = ordered.false_accepts(ordered.threshold_at_false_accept_rate(FALSE_ACCEPT_RATE))
     return TableRow(
         name=name,
         reported=reported,
@@ -90,12 +89,13 @@ def _row(name: str, reported: float | None, table: PresentationTable) -> TableRo
         count=accepted,
         interval=Interval(100 * interval.low, 100 * interval.high, interval.method, interval.confidence),
         data="CASIA-SURF validation, published scores",
-        note=_what_the_target_permits(permitted),
+        note=_what_the_target_permits(ordered.negative_total),
     )
 
 
-def _what_the_target_permits(accepted: Proportion) -> str:
+def _what_the_target_permits(attacks: int) -> str:
+    allowed = int(FALSE_ACCEPT_RATE * attacks)
     return (
-        f"{accepted.trials:,} attacks: one false accept is an FPR of {1 / accepted.trials:.2e}, "
-        f"so that {FALSE_ACCEPT_RATE:g} allows {int(FALSE_ACCEPT_RATE * accepted.trials) or 'no'} false accept"
+        f"{attacks:,} attacks: one false accept is an FPR of {1 / attacks:.2e}, so that {FALSE_ACCEPT_RATE:g} allows "
+        f"{allowed or 'no'} false accept{'s' * (allowed > 1)}"
     )

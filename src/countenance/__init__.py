@@ -1,0 +1,98 @@
+"""countenance: face authentication that holds up to attack, measured.
+
+What a verb of the command line does is one function here::
+
+    import countenance as cn
+
+    decision = cn.check("photo.jpg")
+    evaluation = cn.evaluate(cn.read_scores("scores.csv"), threshold=0.5)
+
+Names are resolved when they are first used (PEP 562), so that the arithmetic works where torch is not installed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from countenance.authentication import check, verify
+    from countenance.bulk import score
+    from countenance.demonstration import demonstrate
+    from countenance.errors import CountenanceError
+    from countenance.evaluation import Evaluation, evaluate
+    from countenance.images import read_image
+    from countenance.metrics.operating_point import OperatingPoint
+    from countenance.report.page import write_report
+    from countenance.reproduction import reproduce
+    from countenance.score_formats import read_label_list, read_scores, write_bob, write_challenge
+    from countenance.scores import (
+        ComparisonTable,
+        PresentationTable,
+        comparison_table,
+        mean_of,
+        presentation_table,
+        write_table,
+    )
+    from countenance.vocabulary import Decision
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "check": "authentication",
+    "verify": "authentication",
+    "score": "bulk",
+    "demonstrate": "demonstration",
+    "CountenanceError": "errors",
+    "Evaluation": "evaluation",
+    "evaluate": "evaluation",
+    "read_image": "images",
+    "OperatingPoint": "metrics.operating_point",
+    "write_report": "report.page",
+    "reproduce": "reproduction",
+    "read_label_list": "score_formats",
+    "read_scores": "score_formats",
+    "write_bob": "score_formats",
+    "write_challenge": "score_formats",
+    "ComparisonTable": "scores",
+    "PresentationTable": "scores",
+    "comparison_table": "scores",
+    "mean_of": "scores",
+    "presentation_table": "scores",
+    "write_table": "scores",
+    "Decision": "vocabulary",
+}
+
+__all__ = [
+    "ComparisonTable",
+    "CountenanceError",
+    "Decision",
+    "Evaluation",
+    "OperatingPoint",
+    "PresentationTable",
+    "__version__",
+    "check",
+    "comparison_table",
+    "demonstrate",
+    "evaluate",
+    "mean_of",
+    "presentation_table",
+    "read_image",
+    "read_label_list",
+    "read_scores",
+    "reproduce",
+    "score",
+    "verify",
+    "write_bob",
+    "write_challenge",
+    "write_report",
+    "write_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

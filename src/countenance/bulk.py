@@ -1,0 +1,91 @@
+"""Score a whole data set with released networks: what the command `score` does."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from countenance.datasets.comparison import Comparison
+from countenance.datasets.lfw import read_comparisons
+from countenance.errors import UsageError
+from countenance.networks.record import Task
+from countenance.progress import Progress, unheard
+from countenance.released import detector, operating_point, recogniser
+from countenance.scores import mean_of
+from countenance.scoring import ScoringReport, score_comparisons
+
+
+def score(
+    networks: Sequence[str],
+    *,
+    data: str,
+    split: str,
+    folds: str | None = None,
+    detect: str = "yunet",
+    threads: int = 2,
+    progress: Progress = unheard,
+) -> ScoringReport:
+    """Score one split of a data set; several networks give the mean of their scores.
+
+    Args:
+        networks: names of recognisers.
+        data: "NAME:ROOT", such as "lfw:/data/lfw".
+        split: of that set; see its reader.
+        folds: such as "1-5" or "1,3"; all by default.
+        detect: the face detector.
+        threads: processor threads.
+        progress: called with (images done, images in all).
+
+    Raises:
+        UsageError: no network, an unknown network, set, split or fold.
+        DataError: a file or the weights are missing.
+        InputError: a photograph cannot be read.
+    """
+    if not networks:
+        raise UsageError(
+            expected="a network to score with", came="none", remedy="for example: score sface --data lfw:ROOT"
+        )
+    for name in networks:
+        operating_point(name, task=Task.VERIFICATION)
+    comparisons = _comparisons(data, split, folds)
+    finder = detector(detect)
+    reports = [
+        score_comparisons(
+            comparisons,
+            detector=finder,
+            recogniser=recogniser(name, threads=threads),
+            progress=progress,
+            threads=threads,
+        )
+        for name in networks
+    ]
+    return replace(
+        reports[0],
+        table=mean_of([report.table for report in reports]),
+        seconds=sum(report.seconds for report in reports),
+    )
+
+
+def _comparisons(data: str, split: str, folds: str | None) -> list[Comparison]:
+    name, separator, root = data.partition(":")
+    if not separator or not root:
+        raise UsageError(expected="a data set as NAME:ROOT", came=repr(data), remedy="for example lfw:/data/lfw")
+    if name != "lfw":
+        raise UsageError(expected="a pair set that is read so far: lfw", came=repr(name), remedy="use lfw:ROOT")
+    return read_comparisons(root, split, folds=None if folds is None else fold_numbers(folds))
+
+
+def fold_numbers(words: str) -> list[int]:
+    """Read fold numbers as people write them.
+
+    Raises:
+        UsageError: words of another form.
+
+    >>> fold_numbers("1-3,5")
+    [1, 2, 3, 5]
+    """
+    numbers: list[int] = []
+    for part in words.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(expected="folds such as 1-5 or 1,3", came=repr(words), remedy="write numbers and ranges")
+        numbers += range(int(first), int(last if dash else first) + 1)
+    return numbers

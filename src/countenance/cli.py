@@ -1,0 +1,432 @@
+"""The command line: parse, call one library function, print.
+
+Exit status: 0 done or accepted, 1 refused by a decision verb, 2 wrong usage or wrong input with one line on stderr.
+Libraries are imported inside the verbs, so that ``--help`` answers at once.
+"""
+
+import json as json_format
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+from tyro.conf import Positional
+
+from countenance.errors import CountenanceError, DigestMismatch, UsageError
+
+if TYPE_CHECKING:
+    from countenance.scores import ComparisonTable, PresentationTable
+    from countenance.vocabulary import Decision
+    from countenance.weights import WeightStatus
+
+ACCEPTED, REFUSED, WRONG = 0, 1, 2
+INTERRUPTED = 130
+
+
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) -> int:
+    """Run the main job end to end on drawn data, without a download, and write one report.
+
+    Args:
+        out: folder for the score table, the card and the report.
+        seed: makes the drawing repeatable.
+        json: print one JSON object.
+    """
+    from countenance.console import print_evaluation, speaker
+    from countenance.demonstration import demonstrate
+
+    done = demonstrate(out, seed=seed, say=speaker("demo", quiet=json))
+    card = {
+        "report": str(done.report),
+        "scores": str(done.scores),
+        "seconds": done.seconds,
+        "multimodal": {key: value for key, value in done.evaluation.as_json().items() if key != "sample_size"},
+        "authentication": None,
+        "universal": None,
+    }
+    if not _printed(card, wanted=json):
+        print_evaluation(done.evaluation)
+        print(f"The report: {done.report} ({done.seconds:.1f} s)")
+    return ACCEPTED
+
+
+def evaluate(
+    scores: Positional[tuple[Path, ...]],
+    *,
+    development: tuple[Path, ...] = (),
+    labels: Path | None = None,
+    bona_fide_label: str = "1",
+    threshold: float | None = None,
+    rule: str = "eer",
+    report: Path | None = None,
+    label: str = "",
+    bootstrap: int = 1000,
+    seed: int = 0,
+    nan_means_no_response: bool = False,
+    json: bool = False,
+) -> int:
+    """Judge score files: ours, bob's CSV, or a challenge's text lines with a label list.
+
+    Args:
+        scores: one file, or several of the same rows, which are averaged row by row.
+        development: score files that choose the threshold; they hold other rows than those judged.
+        labels: the label list that files without labels refer to.
+        bona_fide_label: what marks a bona fide row in that list, 1 or 0.
+        threshold: a fixed threshold instead of one from development scores.
+        rule: how development scores choose it: eer, min-hter, max-accuracy, apcer:RATE, bpcer:RATE, fpr:RATE, fmr:RATE,
+            fnmr:RATE.
+        report: write one self-contained HTML page here, and its JSON card beside it.
+        label: printed with every result, such as "drawn data".
+        bootstrap: resamples for the intervals over subjects; 0 leaves them out.
+        seed: of the bootstrap.
+        nan_means_no_response: read NaN in bob's CSV as a failure to acquire.
+        json: print one JSON object.
+    """
+    from countenance.console import print_evaluation
+    from countenance.evaluation import evaluate as judge
+    from countenance.score_formats import read_label_list, read_scores
+    from countenance.scores import mean_of
+
+    if not scores:
+        raise UsageError(expected="a score file", came="none", remedy="name one: countenance evaluate scores.csv")
+    listed = None if labels is None else read_label_list(labels, bona_fide_label=bona_fide_label)
+
+    def read(paths: Sequence[Path]) -> "PresentationTable | ComparisonTable":
+        return mean_of(
+            [read_scores(path, labels=listed, nan_means_no_response=nan_means_no_response) for path in paths]
+        )
+
+    evaluation = judge(
+        read(scores),
+        development=read(development) if development else None,
+        threshold=threshold,
+        rule=rule,
+        resamples=bootstrap,
+        seed=seed,
+        label=label,
+    )
+    if report is not None:
+        from countenance.report.page import write_report
+
+        write_report(evaluation, report, command=_command(), sources=[str(path) for path in (*scores, *development)])
+    if not _printed(evaluation.as_json(), wanted=json):
+        print_evaluation(evaluation)
+        if report is not None:
+            print(f"The report: {report}")
+    return ACCEPTED
+
+
+def reproduce(table: Positional[str], *, published: Path | None = None, json: bool = False) -> int:
+    """Compute a table of one of the four papers, the paper's value beside the measured one.
+
+    Args:
+        table: parkin-3, so far.
+        published: folder of the scores that the table's authors published.
+        json: print one JSON object.
+    """
+    from countenance.console import print_rows
+    from countenance.reproduction import reproduce as compute
+
+    rows = compute(table, published=published)
+    if not _printed({"table": table, "rows": [row.as_json() for row in rows]}, wanted=json):
+        print_rows(rows)
+    return ACCEPTED
+
+
+def score(
+    networks: Positional[tuple[str, ...]],
+    *,
+    data: str,
+    out: Path,
+    split: str = "test",
+    folds: str | None = None,
+    detector: str = "yunet",
+    threads: int = 2,
+    json: bool = False,
+) -> int:
+    """Score a data set with one or several networks (the mean of their scores) and write the score table.
+
+    Args:
+        networks: names of networks, such as sface.
+        data: the set as NAME:ROOT, such as lfw:/data/lfw.
+        out: the score table to write.
+        split: of the set; for lfw train, development, view1 (both) or test.
+        folds: such as 1-5; all by default.
+        detector: yunet or mtcnn.
+        threads: processor threads.
+        json: print one JSON object.
+    """
+    from countenance.bulk import score as score_set
+    from countenance.console import progress_of
+    from countenance.scores import write_table
+
+    with progress_of("images") as progress:
+        done = score_set(
+            networks, data=data, split=split, folds=folds, detect=detector, threads=threads, progress=progress
+        )
+    write_table(done.table, out)
+    card = {
+        "samples": len(done.table),
+        "images": done.images,
+        "seconds": done.seconds,
+        "images_per_second": done.images_per_second,
+        "pairs_per_second": done.pairs_per_second,
+        "without_face": [str(path) for path in done.without_face],
+        "out": str(out),
+    }
+    if not _printed(card, wanted=json):
+        print(
+            f"{len(done.table):,} comparisons of {done.images:,} images in {done.seconds:.1f} s: "
+            f"{done.pairs_per_second:.1f} pairs and {done.images_per_second:.1f} images per second; "
+            f"{len(done.without_face)} images without a face"
+        )
+        print(f"The table: {out}")
+    return ACCEPTED
+
+
+def check(image: Positional[Path], *, model: str = "minifasnet", detector: str = "yunet", json: bool = False) -> int:
+    """Decide whether a photograph shows a live, bona fide presentation (exit 0) or not (exit 1).
+
+    Args:
+        image: JPEG, PNG, WebP or BMP of one face.
+        model: the presentation attack detector.
+        detector: yunet or mtcnn.
+        json: print one JSON object.
+    """
+    from countenance.authentication import check as decide
+
+    decision = decide(image, model=model, detect=detector)
+    names = {"score": decision.score, "bona_fide": decision.accepted}
+    return _decided(decision, names, words=("bona fide", "attack"), json=json)
+
+
+def verify(
+    a: Positional[Path], b: Positional[Path], *, model: str = "sface", detector: str = "yunet", json: bool = False
+) -> int:
+    """Decide whether two photographs show the same person (exit 0) or not (exit 1).
+
+    Args:
+        a: one photograph.
+        b: the other.
+        model: the recogniser.
+        detector: yunet or mtcnn.
+        json: print one JSON object.
+    """
+    from countenance.authentication import verify as decide
+
+    decision = decide(a, b, model=model, detect=detector)
+    names = {"similarity": decision.score, "accepted": decision.accepted}
+    return _decided(decision, names, words=("the same person", "not the same person"), json=json)
+
+
+def weights_list(*, json: bool = False) -> int:
+    """List the weights that can be pulled, and which of them are here.
+
+    Args:
+        json: print one JSON object.
+    """
+    from countenance.weights import statuses
+
+    return _print_weights(statuses(), json=json)
+
+
+def weights_pull(names: Positional[tuple[str, ...]], *, mirror: Path | None = None, json: bool = False) -> int:
+    """Fetch weights, check their digests and keep them.
+
+    Args:
+        names: of weights, as the list prints them.
+        mirror: a folder to look in first.
+        json: print one JSON object.
+    """
+    from countenance.console import speaker
+    from countenance.weights import pull
+
+    if not names:
+        raise UsageError(expected="names of weights", came="none", remedy="see: countenance weights list")
+    say = speaker("weights", quiet=json)
+    pulled = [
+        {"name": name, "file": key, "path": str(path)}
+        for name in names
+        for key, path in pull(name, mirror=mirror, progress=say).items()
+    ]
+    if not _printed({"weights": pulled}, wanted=json):
+        for row in pulled:
+            print(f"{row['file']}: {row['path']}")
+    return ACCEPTED
+
+
+def weights_verify(*, json: bool = False) -> int:
+    """Check the digests of all weights that are here; exit 2 when one is damaged.
+
+    Args:
+        json: print one JSON object.
+    """
+    from countenance.weights import verify as verify_all
+
+    return _print_weights(verify_all(), json=json)
+
+
+def networks_list(*, json: bool = False) -> int:
+    """List every network: parameters, inputs and source.
+
+    Args:
+        json: print one JSON object.
+    """
+    from countenance.console import print_table
+    from countenance.networks.catalogue import RECORDS
+
+    keys = ("name", "parameters", "task", "inputs", "source")
+    rows = [{key: getattr(record, key) for key in keys} for record in RECORDS]
+    if not _printed({"networks": rows}, wanted=json):
+        print_table(keys, ([f"{row[key]:,}" if key == "parameters" else str(row[key]) for key in keys] for row in rows))
+    return ACCEPTED
+
+
+def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: bool = False) -> int:
+    """Run benchmarks, each beside its peer in the same run.
+
+    Args:
+        names: subjects or goals; metrics (P15) so far. All by default.
+        rounds: counted rounds of each pair.
+        json: print one JSON object.
+    """
+    from countenance.bench.metrics import bench_metrics
+    from countenance.console import print_table, speaker
+
+    known = {"metrics", "P15"}
+    if not set(names) <= known:
+        raise UsageError(
+            expected=f"benchmarks among {', '.join(sorted(known))}", came=" ".join(names), remedy="name one of them"
+        )
+    results = bench_metrics(rounds=rounds, say=speaker("bench"))
+    if not _printed({"results": [result.as_json() for result in results]}, wanted=json):
+        print_table(
+            ("name", "goal", "ratio", "spread", "ours", "peer", "unit"),
+            (
+                (
+                    result.name,
+                    f"{result.goal:g}",
+                    f"{result.ratio:.1f}",
+                    f"{result.spread[0]:.1f} to {result.spread[1]:.1f}",
+                    f"{result.ours:.3f}",
+                    f"{result.peer:.3f}",
+                    result.unit,
+                )
+                for result in results
+            ),
+        )
+    return ACCEPTED
+
+
+VERBS: Mapping[str, Callable[..., int]] = {
+    "demo": demo,
+    "check": check,
+    "verify": verify,
+    "score": score,
+    "evaluate": evaluate,
+    "reproduce": reproduce,
+    "weights list": weights_list,
+    "weights pull": weights_pull,
+    "weights verify": weights_verify,
+    "networks list": networks_list,
+    "bench": bench,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; return the exit status.
+
+    Args:
+        arguments: without the program's name.
+    """
+    pair = " ".join(arguments[:2])
+    words = [pair, *arguments[2:]] if pair in VERBS else list(arguments)  # "weights list" is one verb to the parser
+    try:
+        status: int = tyro.extras.subcommand_cli_from_dict(
+            dict(VERBS),
+            prog="countenance",
+            description="Face authentication that holds up to attack, measured.",
+            args=words,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+        )
+        return status
+    except CountenanceError as error:
+        print(f"countenance: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("countenance: interrupted; nothing was left half written", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run() -> None:
+    """The installed program."""
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        sys.stderr.close()
+        status = ACCEPTED
+    sys.exit(status)
+
+
+def _printed(card: Mapping[str, object], *, wanted: bool) -> bool:
+    """Print `card` as one JSON object when it is wanted, and say whether it was."""
+    if wanted:
+        print(json_format.dumps(_finite(card), indent=2, allow_nan=False))
+    return wanted
+
+
+def _finite(value: object) -> object:
+    """JSON has no NaN: a figure without a value is null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - only NaN differs from itself
+
+
+def _decided(decision: "Decision", names: Mapping[str, object], *, words: tuple[str, str], json: bool) -> int:
+    card = {
+        **names,
+        "threshold": decision.threshold,
+        "reasons": [str(reason) for reason in decision.reasons],
+        "advice": [reason.advice for reason in decision.reasons],
+        "model": decision.model,
+    }
+    if not _printed(card, wanted=json):
+        answer = words[0] if decision.accepted else words[1]
+        print(f"{answer}: score {decision.score:.4f}, threshold {decision.threshold:.4f} ({decision.model})")
+        for reason in decision.reasons:
+            print(reason.advice)
+    return ACCEPTED if decision.accepted else REFUSED
+
+
+def _print_weights(found: Sequence["WeightStatus"], *, json: bool) -> int:
+    from countenance.console import print_table
+    from countenance.weights import WeightState, record
+
+    keys = ("name", "file", "state", "source", "licence", "path")
+    rows = [
+        {
+            "name": status.name,
+            "file": status.key,
+            "state": str(status.state),
+            "source": str(record(status.name).source),
+            "licence": record(status.name).licence_weights,
+            "path": str(status.path),
+        }
+        for status in found
+    ]
+    if not _printed({"weights": rows}, wanted=json):
+        print_table(keys, ([row[key] for key in keys] for row in rows))
+    damaged = [status.name for status in found if status.state is WeightState.DAMAGED]
+    if damaged:
+        raise DigestMismatch(
+            expected="weights as published", came=f"damaged: {', '.join(damaged)}", remedy="pull them again"
+        )
+    return ACCEPTED
+
+
+def _command() -> str:
+    return shlex.join(["countenance", *sys.argv[1:]])

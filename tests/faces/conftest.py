@@ -1,0 +1,46 @@
+"""Published weights and real photographs, or the one line that says why not."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from countenance.errors import DataError
+from countenance.images import read_image
+from countenance.weights import locate
+
+DATA = Path(os.environ.get("COUNTENANCE_DATA") or Path(__file__).parents[3] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def weights() -> Callable[[str], dict[str, Path]]:
+    def find(name: str) -> dict[str, Path]:
+        try:
+            return locate(name)
+        except DataError as error:
+            pytest.skip(f"weights {name}: {error.came}")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, NDArray[np.uint8]]:
+    """Three people, one in each photograph of 480 x 640 (width x height)."""
+    folder = DATA / "minifasnet"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}")
+    return {name: read_image(folder / f"image_{name}.jpg") for name in ("F1", "F2", "T1")}
+
+
+@pytest.fixture(scope="session")
+def marked() -> dict[str, NDArray[np.float64]]:
+    """Pupils, nose tip and mouth corners in the photographs, marked by eye to a few pixels."""
+    places = {
+        "F1": [(228, 194), (303, 214), (226, 254), (206, 291), (262, 306)],
+        "F2": [(198, 319), (301, 336), (236, 394), (191, 443), (265, 455)],
+        "T1": [(197, 208), (267, 229), (232, 265), (182, 299), (236, 310)],
+    }
+    return {name: np.array(points, np.float64) for name, points in places.items()}

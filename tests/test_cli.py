@@ -1,0 +1,278 @@
+"""The command line: exit status, one line for what a user got wrong, one JSON object, help in a moment."""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from countenance.cli import VERBS, main
+from countenance.errors import DataError
+from countenance.weights import locate
+
+HEAD = "id,subject,presentation,species,split,score\n"
+GOOD = HEAD + "".join(
+    f"a{i},s{i},bona_fide,,test,{0.5 + i / 100}\nb{i},t{i},attack,print,test,{i / 100}\n" for i in range(40)
+)
+BAD_TABLES = {
+    "empty": ("", "expected a header and at least one row"),
+    "0 rows": (HEAD, "came 0 rows"),
+    "NaN": (HEAD + "a,s,bona_fide,,test,nan\nb,t,attack,print,test,0.1\n", "expected a finite score in row 2"),
+    "infinity": (HEAD + "a,s,bona_fide,,test,0.2\nb,t,attack,print,test,-inf\n", "expected a finite score in row 3"),
+    "unknown label": (HEAD + "a,s,alive,,test,0.4\n", "expected bona_fide or attack in row 2"),
+    "one class only": (HEAD + "a,s,bona_fide,,test,0.9\n", "expected scores of both classes"),
+    "missing column": ("id,score\na,0.4\n", "without subject, presentation, species, split"),
+    "duplicated id": (GOOD + "a1,s1,bona_fide,,test,0.4\n", "expected each id once; came 'a1' 2 times"),
+    "Windows line ends": (GOOD.replace("\n", "\r\n"), "expected Unix line ends"),
+}
+
+
+def huge_png() -> bytes:
+    """A valid header of 30,000 x 30,000 pixels, and next to nothing behind it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def picture(kind: str, mode: str = "RGB", **options) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, len(mode)), dtype=np.uint8)
+    image, content = Image.fromarray(pixels, mode="CMYK") if mode == "CMYK" else Image.fromarray(pixels), io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def moving_webp() -> bytes:
+    frames = [Image.fromarray(np.full((32, 32, 3), value, dtype=np.uint8)) for value in (0, 255)]
+    content = io.BytesIO()
+    frames[0].save(content, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    return content.getvalue()
+
+
+BAD_PICTURES = {
+    "empty file": (lambda: b"", "expected"),
+    "text named .jpg": (lambda: b"not a picture", "JPEG, PNG, WebP or BMP"),
+    "truncated JPEG": (lambda: picture("JPEG")[:500], "expected"),
+    "huge PNG": (huge_png, "30,000 x 30,000"),
+    "CMYK": (lambda: picture("JPEG", mode="CMYK"), "CMYK"),
+    "animated": (moving_webp, "animated"),
+}
+
+
+def refused(arguments, capsys) -> str:
+    """Run a verb that must exit 2 with an empty stdout and one line on stderr; return that line."""
+    status = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert status == 2
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("countenance: expected ")
+    assert said.err.count("; ") >= 2, "a message says what was expected, what came, and what to do"
+    return said.err
+
+
+def printed(arguments, capsys) -> dict:
+    status = main([*map(str, arguments), "--json"])
+    assert status in {0, 1}
+    return json.loads(capsys.readouterr().out) | {"status": status}
+
+
+@pytest.fixture
+def scores(tmp_path):
+    path = tmp_path / "good.csv"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.fixture
+def with_detector():
+    try:
+        return locate("yunet")
+    except DataError as error:
+        pytest.skip(f"yunet: {error}"[:150])
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_bad_table_is_refused_in_one_line(name, json_wanted, tmp_path, capsys):
+    content, words = BAD_TABLES[name]
+    path = tmp_path / "scores.csv"
+    path.write_bytes(content.encode())
+    report = tmp_path / "report.html"
+    assert words in refused(["evaluate", path, "--report", report, *["--json"] * json_wanted], capsys)
+    assert list(tmp_path.iterdir()) == [path], "nothing is half written"
+
+
+def test_score_files_of_different_lengths_are_refused(scores, tmp_path, capsys):
+    shorter = tmp_path / "short.csv"
+    shorter.write_text(GOOD.rsplit("\n", 2)[0] + "\n")
+    assert "expected 80 rows in each score file" in refused(["evaluate", scores, shorter], capsys)
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_bad_picture_is_refused_in_one_line(name, json_wanted, tmp_path, capsys):
+    make, words = BAD_PICTURES[name]
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(make())
+    assert words in refused(["check", path, *["--json"] * json_wanted], capsys)
+    assert words in refused(["verify", path, path, *["--json"] * json_wanted], capsys)
+
+
+@pytest.mark.parametrize("verb", ["check", "evaluate"])
+def test_a_folder_and_a_missing_file_are_refused(verb, tmp_path, capsys):
+    assert "the folder" in refused([verb, tmp_path], capsys)
+    assert "no file at" in refused([verb, tmp_path / "missing"], capsys)
+
+
+@pytest.mark.usefixtures("with_detector")
+def test_no_face_is_refused(tmp_path, capsys):
+    path = tmp_path / "wall.png"
+    Image.fromarray(np.full((240, 320, 3), 128, dtype=np.uint8)).save(path)
+    assert "face" in refused(["check", path], capsys)
+
+
+@pytest.mark.usefixtures("with_detector")
+def test_two_faces_are_refused(data_folder, tmp_path, capsys):
+    one = np.asarray(Image.open(data_folder / "minifasnet" / "image_T1.jpg"))
+    path = tmp_path / "two.png"
+    Image.fromarray(np.concatenate([one, one], axis=1)).save(path)
+    assert "2" in refused(["check", path], capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["reproduce", "parkin-9"], "expected a table among parkin-3"),
+        (["reproduce", "ito-2"], "expected a table that is built so far"),
+        (["reproduce", "parkin-3"], "no folder"),
+        (["bench", "nonsense"], "expected benchmarks among P15, metrics"),
+        (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
+        (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),
+        (["score", "--data", "lfw:/", "--out", "x.csv"], "expected a network to score with"),
+        (["weights", "pull"], "expected names of weights"),
+        (["weights", "pull", "nobody"], "nobody"),
+        (["check", "photo.jpg", "--model", "sface"], "expected a network for presentation attack detection"),
+        (["evaluate"], "expected a score file"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(arguments, words, capsys):
+    assert words in refused(arguments, capsys)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["check"], ["weights"], []])
+def test_wrong_usage_exits_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_evaluate_prints_the_fixed_keys(scores, capsys):
+    card = printed(["evaluate", scores], capsys)
+    assert {"counts", "eer", "auc", "tpr_at_fpr", "apcer_worst", "apcer_pooled", "bpcer", "acer"} < set(card)
+    assert set(card["tpr_at_fpr"]) == {"1e-2", "1e-3", "1e-4"}
+    assert set(card["bpcer_at_apcer"]) == {"0.1", "0.05", "0.01"}
+    assert set(card["threshold"]) == {"value", "rule", "split"}
+    assert card["tuned_on_test"] is True
+    assert not {"apcer_worst", "apcer_pooled", "bpcer", "acer", "hter"} & set(card["headline"])
+
+
+def test_evaluate_prints_a_table_and_what_the_size_can_show(scores, capsys):
+    assert main(["evaluate", str(scores)]) == 0
+    said = capsys.readouterr().out
+    assert "APCER, worst species (print)" in said
+    assert "described" in said
+    assert "40 attack presentations without one false accept would show FPR < 0.0722" in said
+
+
+def test_evaluate_takes_the_threshold_from_development_scores(scores, tmp_path, capsys):
+    development = tmp_path / "development.csv"
+    development.write_text(GOOD.replace("0.5\n", "0.41\n").replace("\na", "\nda").replace("\nb", "\ndb"))
+    card = printed(["evaluate", scores, "--development", development, "--rule", "apcer:0.1"], capsys)
+    assert card["threshold"]["split"] == "development"
+    assert card["threshold"]["rule"] == "apcer:0.1"
+    assert card["tuned_on_test"] is False
+    assert {"apcer_worst", "bpcer"} <= set(card["headline"])
+
+
+def test_evaluate_writes_the_report_and_its_card(scores, tmp_path, capsys):
+    report = tmp_path / "out" / "report.html"
+    card = printed(["evaluate", scores, "--threshold", "0.45", "--report", report], capsys)
+    assert "<html" in report.read_text()
+    written = json.loads(report.with_suffix(".json").read_text())
+    assert written["eer"] == card["eer"]
+    assert card["threshold"] == {"value": 0.45, "rule": "given", "split": None}
+
+
+def test_comparisons_are_told_by_their_header(tmp_path, capsys):
+    path = tmp_path / "pairs.csv"
+    rows = [f"p{i},r{i},q{i},{i % 2},{i // 20},{(i % 2) / 2 + i / 200}\n" for i in range(60)]
+    path.write_text("id,reference,probe,mated,fold,score\n" + "".join(rows))
+    card = printed(["evaluate", path], capsys)
+    assert set(card["tmr_at_fmr"]) == {"1e-2", "1e-3", "1e-4"}
+    assert set(card["accuracy"]) >= {"mean", "std", "folds"}
+    assert len(card["accuracy"]["folds"]) == 3
+
+
+def test_networks_and_weights_are_listed(capsys):
+    networks = printed(["networks", "list"], capsys)["networks"]
+    assert {"name", "parameters", "inputs", "source"} <= set(networks[0])
+    weights = printed(["weights", "list"], capsys)["weights"]
+    assert {"yunet", "sface", "minifasnet_v2", "minifasnet_v1se"} <= {row["name"] for row in weights}
+
+
+def test_the_demo_writes_its_report(tmp_path, capsys):
+    card = printed(["demo", "--out", tmp_path], capsys)
+    assert set(card) >= {"report", "seconds", "multimodal", "authentication", "universal"}
+    assert "drawn data" in (tmp_path / "report.html").read_text()
+    assert card["multimodal"]["label"].startswith("drawn data")
+    again = (tmp_path / "scores.csv").read_bytes()
+    printed(["demo", "--out", tmp_path], capsys)
+    assert (tmp_path / "scores.csv").read_bytes() == again
+
+
+@pytest.mark.usefixtures("with_detector")
+def test_the_published_samples_are_decided_as_their_authors_say(data_folder, capsys):
+    for name, status, score, tolerance in (("F1", 1, 0.22, 0.05), ("F2", 1, 0.0, 0.02), ("T1", 0, 1.0, 0.02)):
+        card = printed(["check", data_folder / "minifasnet" / f"image_{name}.jpg"], capsys)
+        assert card["status"] == status
+        assert card["score"] == pytest.approx(score, abs=tolerance)
+        assert card["bona_fide"] is (status == 0)
+        assert card["reasons"] == ([] if status == 0 else ["presentation_attack"])
+        assert card["threshold"] == 0.5
+
+
+@pytest.mark.usefixtures("with_detector")
+def test_a_photograph_is_the_same_person_as_itself(data_folder, capsys):
+    same = data_folder / "minifasnet" / "image_T1.jpg"
+    card = printed(["verify", same, same], capsys)
+    assert card["status"] == 0
+    assert card["similarity"] == pytest.approx(1, abs=1e-5)
+    assert set(card) >= {"similarity", "threshold", "accepted", "model"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["evaluate", "--help"], ["weights", "pull", "--help"]])
+def test_help_answers_in_under_a_second(arguments):
+    started = time.process_time()
+    code = "import sys; from countenance.cli import main; main(sys.argv[1:])"
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - started)
+    assert done.returncode == 0
+    assert "usage: countenance" in done.stdout
+    assert min(times) < 1
+
+
+def test_every_verb_says_what_it_does():
+    assert all((verb.__doc__ or "").strip() for verb in VERBS.values())
