@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from countenance.report.page import write_report
 
 from countenance.evaluation import Evaluation, evaluate
 from countenance.progress import Say, unheard
+from countenance.report.page import write_report
 from countenance.scores import PresentationTable, presentation_table, write_table
 from countenance.vocabulary import Split
 

@@ -58,13 +58,13 @@ def write_report(
         The paths of the page and of the card.
 
     Raises:
-        UsageError: jinja2 is not installed, the path ends in ``.json``, or the place cannot be written to.
+        UsageError: jinja2 is not installed, the path is a folder, ends in ``.json`` or cannot be written to.
     """
     page = Path(path)
-    if not page.name or page.suffix == ".json":
+    if not page.name or page.suffix == ".json" or page.is_dir():
         raise UsageError(
             expected="a path for the HTML page",
-            came=repr(str(path)),
+            came=f"the folder {page}" if page.is_dir() else repr(str(path)),
             remedy="end it in .html; the JSON card is written beside it",
         )
     facts = {"command": command, "sources": list(sources), "version": version("countenance")}

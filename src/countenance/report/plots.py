@@ -33,13 +33,12 @@ Numbers = NDArray[np.float64]
 def as_percent(share: float) -> str:
     """Write a share in percent with two decimals, or with as many as its distance from 0 and from 1 needs.
 
-    >>> for share in (0.0036, 0.0000123, 0.999987, 0.0):
-    ...     print(as_percent(share).replace(NO_BREAK, " "), end="; ")
-    0.36 %; 0.0012 %; 99.9987 %; 0 %;
+    >>> [as_percent(share).replace(NO_BREAK, " ") for share in (0.0036, 0.0000123, 0.999987, 0.0)]
+    ['0.36 %', '0.0012 %', '99.9987 %', '0 %']
     """
     if not math.isfinite(share):
         return ABSENT
-    share = round(share, 12)  # an interpolated rate may miss 0 or 1 by a rounding error
+    share = round(share, 12) + 0.0  # an interpolated rate may miss 0 or 1 by a rounding error
     distance = 100 * min(abs(share), abs(1 - share))
     decimals = max(2, 1 - math.floor(math.log10(distance))) if distance else 0
     return f"{100 * share:.{decimals}f}{NO_BREAK}%"
@@ -63,7 +62,7 @@ def words_of(evaluation: Evaluation) -> Words:
     return Words("mated", "non-mated", "TMR (1 - FNMR)", "FMR", "FNMR")
 
 
-def thin(across: Numbers, up: Numbers, *, limit: int = POINT_LIMIT) -> NDArray[np.int64]:
+def thin(across: Numbers, up: Numbers, *, limit: int = POINT_LIMIT) -> NDArray[np.intp]:
     """Choose the points of a monotone curve that are worth drawing.
 
     Repeated points and those inside a straight horizontal or vertical run go first, which loses nothing. If too many
@@ -79,12 +78,13 @@ def thin(across: Numbers, up: Numbers, *, limit: int = POINT_LIMIT) -> NDArray[n
         Ascending indices of the points that stay; the first and the last are among them.
     """
     if not len(across):
-        return np.arange(0)
+        return np.arange(0, dtype=np.intp)
     places = np.stack([across, up])
     distinct = np.flatnonzero(np.append(True, (np.diff(places) != 0).any(axis=0)))
     still = np.diff(places[:, distinct]) == 0
     inside = (still[:, 1:] & still[:, :-1]).any(axis=0)  # neither coordinate turns here
-    kept = corners = distinct[~np.concatenate([[False], inside, [False]])[: len(distinct)]]
+    corners: NDArray[np.intp] = distinct[~np.concatenate([[False], inside, [False]])[: len(distinct)]]
+    kept = corners
     cells = 2048
     while len(kept) > limit:
         moves = (np.diff(np.floor(places[:, corners] * cells)) != 0).any(axis=0)
