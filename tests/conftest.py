@@ -1,6 +1,8 @@
-"""What several test files share: the real data beside the repository, and score tables written down in one line."""
+"""What several test files share: real data, score tables in one line, and a fast stand-in for the drawn world."""
 
+import importlib
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -70,3 +72,34 @@ def comparisons():
         )
 
     return build
+
+
+STAND_IN = '''
+"""Draws blocks of colour instead of faces: as repeatable as the drawn world, and a thousand times faster."""
+from types import SimpleNamespace
+import numpy as np
+from countenance.vocabulary import Modality
+
+def draw(spec):
+    generator = np.random.default_rng([spec.root, spec.subject, spec.species.number, spec.clip])
+    blocks = generator.integers(1, 255, (spec.frames, spec.size // 16, spec.size // 16, 5), dtype=np.uint8)
+    planes = blocks.repeat(16, axis=1).repeat(16, axis=2)
+    return SimpleNamespace(
+        rgb=np.ascontiguousarray(planes[..., :3]),
+        infrared=planes[..., 3] if Modality.INFRARED in spec.modalities else None,
+        depth_view=planes[..., 4] if Modality.DEPTH in spec.modalities else None,
+        depth=None,
+        jpeg_quality=90,
+        truth=SimpleNamespace(boxes=np.tile(np.float32([-3.4, 5.6, 20, 30]), (spec.frames, 1))),
+    )
+'''
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory):
+    """A draw function in a module of its own, so that worker processes can import it too."""
+    folder = tmp_path_factory.mktemp("stand_in")
+    (folder / "countenance_stand_in.py").write_text(STAND_IN)
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("countenance_stand_in").draw
+    sys.path.remove(str(folder))

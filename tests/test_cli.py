@@ -79,9 +79,9 @@ def refused(arguments, capsys) -> str:
     return said.err
 
 
-def printed(arguments, capsys) -> dict:
+def printed(arguments, capsys, *, statuses=(0, 1)) -> dict:
     status = main([*map(str, arguments), "--json"])
-    assert status in {0, 1}
+    assert status in statuses
     return json.loads(capsys.readouterr().out) | {"status": status}
 
 
@@ -154,7 +154,7 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["reproduce", "parkin-9"], "expected a table among parkin-3"),
         (["reproduce", "ito-2"], "expected a table that is built so far"),
         (["reproduce", "parkin-3"], "no folder"),
-        (["bench", "nonsense"], "expected benchmarks among P15, metrics"),
+        (["bench", "nonsense"], "expected benchmarks among P14, P15, loading, metrics, synthesis"),
         (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
         (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),
         (["score", "--data", "lfw:/", "--out", "x.csv"], "expected a network to score with"),
@@ -162,6 +162,8 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["weights", "pull", "nobody"], "nobody"),
         (["check", "photo.jpg", "--model", "sface"], "expected a network for presentation attack detection"),
         (["evaluate"], "expected a score file"),
+        (["synthesize", "imagenet", "--out", "x"], "expected a set that is drawn"),
+        (["synthesize", "siw", "--out", "x", "--subjects", "7"], "expected 15, 50, 165 subjects"),
     ],
 )
 def test_a_wrong_request_is_refused_in_one_line(arguments, words, capsys):
@@ -258,6 +260,39 @@ def test_a_photograph_is_the_same_person_as_itself(data_folder, capsys):
     assert card["status"] == 0
     assert card["similarity"] == pytest.approx(1, abs=1e-5)
     assert set(card) >= {"similarity", "threshold", "accepted", "model"}
+
+
+def test_a_set_is_drawn_looked_at_and_damaged(tmp_path, capsys):
+    out, sheet = tmp_path / "surf", tmp_path / "sheet.png"
+    drawn = ["synthesize", "casia-surf", "--subjects", 3, "--out", out, "--workers", 1, "--sheet", sheet]
+    card = printed(drawn, capsys)
+    assert card["status"] == 0
+    assert (card["samples"], card["subjects"], card["clips_drawn"]) == (120, 3, 12)
+    assert card["seconds"] > 0
+    assert sheet.is_file()
+    card = printed(["datasets", "check", f"casia-surf:{out}"], capsys)
+    assert (card["status"], card["label"], card["missing"], card["unreadable"]) == (0, "drawn data", [], [])
+    assert card["counts"]["test/attack/02_e_b"] == 10
+    gone, empty = sorted(out.rglob("*.jpg"))[:2]
+    gone.unlink()
+    empty.write_bytes(b"")
+    card = printed(["datasets", "check", f"casia-surf:{out}"], capsys, statuses=[2])
+    assert card["missing"] == [str(gone.relative_to(out))]
+    assert card["unreadable"][0].startswith(str(empty.relative_to(out)))
+
+
+def test_an_inspection_is_printed_for_people_too(tmp_path, capsys):
+    (tmp_path / "manifest.csv").write_text("id,subject,presentation,species,split,rgb\na,ann,live,,train,a.jpg\n")
+    assert main(["datasets", "check", f"manifest:{tmp_path}"]) == 2
+    said = capsys.readouterr()
+    assert "wrong: line 2: presentation must be one of bona_fide, attack" in said.out
+    assert said.err.startswith("countenance: expected the whole manifest set as published; came 1 wrong")
+
+
+@pytest.mark.parametrize("data", ["imagenet:/data", "lfw:/nowhere/at/all"])
+def test_a_look_at_a_set_prints_its_object_whatever_happens(data, capsys):
+    card = printed(["datasets", "check", data], capsys, statuses=[2])
+    assert set(card) >= {"counts", "missing", "unreadable"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["evaluate", "--help"], ["weights", "pull", "--help"]])

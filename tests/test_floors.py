@@ -18,8 +18,8 @@ FLOORS = (
     "images",
     "faces clips transforms synthesis",
     "datasets networks losses",
-    "training scoring checkpoints weights",
-    "attacks protocols challenge evaluation",
+    "training scoring checkpoints weights loading tracking",
+    "attacks protocols challenge evaluation drawn_sets",
     "systems released",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
     "demonstration",

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from countenance.authentication import check, verify
     from countenance.bulk import score
+    from countenance.datasets.named import inspect_named
     from countenance.demonstration import demonstrate
+    from countenance.drawn_sets.named import synthesize
     from countenance.errors import CountenanceError
     from countenance.evaluation import Evaluation, evaluate
     from countenance.images import read_image
@@ -40,7 +42,9 @@ _HOMES = {
     "check": "authentication",
     "verify": "authentication",
     "score": "bulk",
+    "inspect_named": "datasets.named",
     "demonstrate": "demonstration",
+    "synthesize": "drawn_sets.named",
     "CountenanceError": "errors",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
@@ -73,6 +77,7 @@ __all__ = [
     "comparison_table",
     "demonstrate",
     "evaluate",
+    "inspect_named",
     "mean_of",
     "presentation_table",
     "read_image",
@@ -80,6 +85,7 @@ __all__ = [
     "read_scores",
     "reproduce",
     "score",
+    "synthesize",
     "verify",
     "write_bob",
     "write_challenge",

@@ -283,23 +283,114 @@ def networks_list(*, json: bool = False) -> int:
     return ACCEPTED
 
 
+def datasets_check(data: Positional[str], *, bona_fide_label: str | None = None, json: bool = False) -> int:
+    """Look at a whole data set: counts, missing and unreadable files, what contradicts itself; exit 2 unless whole.
+
+    Args:
+        data: the set as NAME:ROOT, such as casia-surf:/data/CASIA-SURF.
+        bona_fide_label: 0 for casia-surf with the organisers' later protocol lists, which turn the labels round.
+        json: print one JSON object, on exit 2 too.
+    """
+    from countenance.console import print_inspection, progress_of
+    from countenance.datasets.inspection import Inspection
+    from countenance.datasets.named import inspect_named
+
+    try:
+        with progress_of("files") as progress:
+            found = inspect_named(data, bona_fide_label=bona_fide_label, progress=progress)
+    except CountenanceError as error:
+        _printed(Inspection(counts={}, problems=(str(error),)).as_json(), wanted=json)
+        raise
+    if not _printed(found.as_json(), wanted=json):
+        print_inspection(found)
+    found.refuse(data.partition(":")[0])
+    return ACCEPTED
+
+
+def synthesize(
+    set: Positional[str],  # noqa: A002 - the word that the command line shows
+    *,
+    out: Path,
+    subjects: int | None = None,
+    preset: str = "paper",
+    seed: int = 0,
+    workers: int | None = None,
+    sheet: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Draw a data set in the layout and the lists of the published one; goes on where it was stopped.
+
+    Args:
+        set: the published set, such as casia-surf or siw.
+        out: a new folder, or one in which this set was begun.
+        subjects: people in all, shared out in the set's own proportions; the set's default when left out.
+        preset: easy, paper or hard.
+        seed: makes it repeatable, bit for bit.
+        workers: processes; as many as processors when left out.
+        sheet: write a contact sheet here, as PNG.
+        json: print one JSON object.
+    """
+    from countenance.console import progress_of
+    from countenance.drawn_sets.named import synthesize as draw
+
+    with progress_of("clips") as progress:
+        done = draw(
+            set,
+            out,
+            subjects=subjects,
+            preset=preset,
+            seed=seed,
+            workers=workers,
+            sheet=sheet,
+            progress=progress,
+        )
+    card = {
+        "set": set,
+        "samples": done.samples,
+        "subjects": done.subjects,
+        "seconds": done.seconds,
+        "clips": done.clips,
+        "clips_drawn": done.drawn,
+        "label": "drawn data",
+        "out": str(out),
+        "sheet": None if sheet is None else str(sheet),
+    }
+    if not _printed(card, wanted=json):
+        print(
+            f"{done.samples:,} samples of {done.subjects:,} subjects in {done.seconds:.1f} s "
+            f"({done.drawn:,} of {done.clips:,} clips drawn now); drawn data, in {out}"
+        )
+    return ACCEPTED
+
+
 def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: bool = False) -> int:
     """Run benchmarks, each beside its peer in the same run.
 
     Args:
-        names: subjects or goals; metrics (P15) so far. All by default.
+        names: subjects or goals: metrics (P15), loading (P14), synthesis. All by default.
         rounds: counted rounds of each pair.
         json: print one JSON object.
     """
+    from countenance.bench.loading import bench_loading
     from countenance.bench.metrics import bench_metrics
+    from countenance.bench.synthesis import bench_synthesis
+    from countenance.bench.timing import BenchmarkResult
     from countenance.console import print_table, speaker
 
-    known = {"metrics", "P15"}
-    if not set(names) <= known:
+    known: Mapping[str, Callable[..., list[BenchmarkResult]]] = {
+        "metrics": bench_metrics,
+        "P15": bench_metrics,
+        "loading": bench_loading,
+        "P14": bench_loading,
+        "synthesis": bench_synthesis,
+    }
+    if not known.keys() >= {*names}:
         raise UsageError(
             expected=f"benchmarks among {', '.join(sorted(known))}", came=" ".join(names), remedy="name one of them"
         )
-    results = bench_metrics(rounds=rounds, say=speaker("bench"))
+    say = speaker("bench")
+    wanted = dict.fromkeys(known[name] for name in names or known)
+    results = [result for run in wanted for result in run(rounds=rounds, say=say)]
     if not _printed({"results": [result.as_json() for result in results]}, wanted=json):
         print_table(
             ("name", "goal", "ratio", "spread", "ours", "peer", "unit"),
@@ -321,6 +412,8 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
 
 VERBS: Mapping[str, Callable[..., int]] = {
     "demo": demo,
+    "synthesize": synthesize,
+    "datasets check": datasets_check,
     "check": check,
     "verify": verify,
     "score": score,

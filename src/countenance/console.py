@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -15,8 +16,12 @@ from countenance.metrics.intervals import Interval
 from countenance.progress import Progress, Say
 from countenance.protocols.table import TableRow
 
+if TYPE_CHECKING:  # reading pictures needs Pillow, printing an evaluation does not
+    from countenance.datasets.inspection import Inspection
+
 SECONDS_BETWEEN_LINES = 10.0
 PLAIN_WIDTH = 140
+LINES_OF_A_LIST = 50
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
@@ -110,6 +115,18 @@ def _measure_cells(measure: Measure) -> tuple[str, ...]:
     count = f"{measure.count.count:,} of {measure.count.trials:,}" if measure.count else ""
     mark = "described" if measure.about == "described" else ""
     return measure.name, percent(measure.value), count, range_of(measure.interval), range_of(measure.bootstrap), mark
+
+
+def print_inspection(found: "Inspection") -> None:
+    """Print what a look at a whole data set found: counts, then everything that is wrong with it."""
+    if found.label:
+        print(f"*** {found.label} ***")
+    print_table(("what", "count"), ((name, f"{number:,}") for name, number in found.counts.items()))
+    for word, files in (("missing", found.missing), ("unreadable", found.unreadable), ("wrong", found.problems)):
+        for file in files[:LINES_OF_A_LIST]:
+            print(f"{word}: {file}")
+        if len(files) > LINES_OF_A_LIST:
+            print(f"{word}: and {len(files) - LINES_OF_A_LIST:,} more (--json names them all)")
 
 
 def print_rows(rows: Sequence[TableRow]) -> None:

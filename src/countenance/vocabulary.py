@@ -29,7 +29,7 @@ class Modality(StrEnum):
 
 
 class Expression(StrEnum):
-    """The seven basic expressions, in the label order of FER2013."""
+    """The seven basic expressions, in the label order of FER2013, and contempt, which CK+ adds."""
 
     ANGRY = "angry"
     DISGUST = "disgust"
@@ -38,6 +38,7 @@ class Expression(StrEnum):
     SAD = "sad"
     SURPRISE = "surprise"
     NEUTRAL = "neutral"
+    CONTEMPT = "contempt"
 
 
 class Reason(StrEnum):

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from countenance.datasets.lfw import read_comparisons
+from countenance.datasets.lfw import inspect, read_comparisons, read_photographs
 from countenance.errors import MissingFile, ProtocolMismatch, UsageError
 
 
@@ -98,12 +98,96 @@ def test_a_tree_without_photographs_or_lists_is_refused(tmp_path):
         read_comparisons(tmp_path, "test")
 
 
-def test_the_real_lists_are_the_published_ones(data_folder, tmp_path):
+def test_photographs_of_a_view_come_once(drawn):
+    samples = read_photographs(drawn, "development")
+    assert [sample.identifier for sample in samples] == sorted({sample.identifier for sample in samples})
+    assert len(samples) == 8
+    assert {sample.subject for sample in samples} == {"Ann_A", "Bob_B", "Cy_C", "Di_D"}
+
+
+def test_an_inspection_counts_and_names(drawn):
+    (drawn / "lfw-deepfunneled" / "Cy_C" / "Cy_C_0002.jpg").unlink()
+    (drawn / "pairsDevTrain.txt").unlink()
+    found = inspect(drawn)
+    assert found.counts["photographs/lfw-deepfunneled"] == 7
+    assert found.counts["people"] == 4
+    assert found.counts["pairs/development/non_mated"] == 500
+    assert found.counts["pairs/test/fold 10"] == 600
+    assert found.missing == ("pairsDevTrain.txt", "lfw-deepfunneled/Cy_C/Cy_C_0002.jpg")
+    assert len(found.unreadable) == 7  # drawn empty here
+    [problem] = found.problems  # these four people are in every fold
+    assert problem.startswith("4 subjects in two of the splits: Ann_A (fold 1 and fold 2")
+
+
+def test_strangers_are_named(drawn):
+    (drawn / "people.txt").write_text("10\n1\nAnn_A\t1\n3\nBob_B\t2\nCy_C\t2\nDi_D\t2\n")
+    (drawn / "lfw-deepfunneled" / "Di_D" / "holiday.png").touch()
+    problems = inspect(drawn).problems
+    assert any(
+        "1 photograph is not in people.txt: lfw-deepfunneled/Ann_A/Ann_A_0002.jpg" in words for words in problems
+    )
+    assert any("lfw-deepfunneled/Di_D/holiday.png" in words for words in problems)
+
+
+@pytest.mark.parametrize("folder", ["lfw", "lfw_funneled", "."])
+def test_the_photographs_as_they_were_or_aligned(drawn, folder):
+    if folder == ".":
+        for person in (drawn / "lfw-deepfunneled").iterdir():
+            person.rename(drawn / person.name)
+        (drawn / "lfw-deepfunneled").rmdir()
+    else:
+        (drawn / "lfw-deepfunneled").rename(drawn / folder)
+    assert inspect(drawn).counts[f"photographs/{folder}"] == 8
+    assert read_comparisons(drawn, "development")[0].reference == drawn / folder / "Ann_A" / "Ann_A_0001.jpg"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Ann_A\tone\t2", "numbers among them; came 3: Ann_A one 2"),
+        ("", "to begin with 10 300 and to hold 6,000 pairs"),
+    ],
+)
+def test_a_bad_line_is_named_not_raised(drawn, line, words):
+    path = drawn / "pairs.txt"
+    path.write_text(path.read_text().replace("Ann_A\t1\t2", line, 1) if line else "")
+    found = inspect(drawn)
+    assert any(words in problem for problem in found.problems)
+    assert "pairs/test" not in found.counts
+
+
+@pytest.fixture(scope="module")
+def real(data_folder, tmp_path_factory):
+    """The archive's lists, and an empty file for each of its photographs: read through once, as that takes seconds."""
     archive = data_folder / "lfw.tar.xz"
     if not archive.is_file():
         pytest.skip(f"no {archive}")
+    folder = tmp_path_factory.mktemp("real")
     with tarfile.open(archive) as packed:
-        packed.extractall(tmp_path, [packed.getmember(f"lfw/{name}") for name in ("pairs.txt",)], filter="data")
-    (tmp_path / "lfw" / "lfw-deepfunneled").mkdir()
-    with pytest.raises(MissingFile, match="the first"):
-        read_comparisons(tmp_path / "lfw", "test", folds=[1])
+        for member in packed:
+            path = folder / member.name
+            if member.name.endswith(".jpg"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            elif member.isfile():
+                packed.extract(member, folder, filter="data")
+    return folder / "lfw"
+
+
+def test_the_real_archive_holds_what_its_readme_states(real):
+    found = inspect(real)
+    assert found.counts["photographs/lfw-deepfunneled"] == 7_042
+    assert found.counts["photographs named by pairs"] == 9_056
+    assert [found.counts[f"pairs/{split}"] for split in ("train", "development", "test")] == [2_200, 1_000, 6_000]
+    assert len(found.missing) == len(set(found.missing)) == 2_014
+    assert "lfw-deepfunneled/Aaron_Eckhart/Aaron_Eckhart_0001.jpg" in found.missing
+    assert found.problems == ()  # nobody is in two folds, and no photograph is a stranger
+    assert not found.is_published
+
+
+def test_the_real_archive_serves_view_1_and_folds_1_to_5(real):
+    assert len(read_comparisons(real, "view1")) == 3_200
+    assert len(read_comparisons(real, "test", folds=range(1, 6))) == 3_000
+    with pytest.raises(MissingFile, match="2,014 missing, the first lfw-deepfunneled/Aaron_Eckhart"):
+        read_comparisons(real, "test")
+    assert [len(read_photographs(real, split)) for split in ("train", "development")] == [3_443, 1_549]

@@ -1,0 +1,1 @@
+"""The drawn world: procedural heads, three sensors and presentation attacks, with their ground truth."""
