@@ -68,6 +68,7 @@ def test_presentations_by_hand(presentations):
         "subjects": None,
         "species": {"mask": 1, "print": 3, "replay": 2},
         "no_response": 2,
+        "set_aside": 0,
     }
     assert card["threshold"] == {"value": 0.5, "rule": "given", "split": None}
     assert card["headline"] == {"apcer_worst": 1 / 2, "bpcer": 1 / 4}
@@ -75,7 +76,7 @@ def test_presentations_by_hand(presentations):
     exact = card["intervals"]["bpcer"]
     assert (exact["count"], exact["trials"], exact["exact"]["method"]) == (1, 4, "Clopper-Pearson")
     assert any(
-        sentence.startswith("Species mask: 0 presentations; 0 errors would show APCER < 1.")
+        sentence.startswith("Species mask: 0 presentations; 0 errors would show APCER < 100 %.")
         for sentence in card["sample_size"]
     )
 
@@ -89,7 +90,7 @@ def test_comparisons_by_hand(comparisons):
     assert card["tmr_at_fmr"] == {"1e-2": 3 / 4, "1e-3": 3 / 4, "1e-4": 3 / 4}
     assert card["headline"] == {"fmr": 1 / 3, "fnmr": 1 / 4}
     assert card["counts"] == {
-        "rows": 8, "mated": 4, "non_mated": 4, "references": 2, "folds": None, "no_response": 1
+        "rows": 8, "mated": 4, "non_mated": 4, "references": 2, "folds": None, "no_response": 1, "set_aside": 0
     }  # fmt: skip
     assert "accuracy" not in card
 
@@ -113,7 +114,9 @@ def test_accuracy_over_folds(comparisons):
 def test_a_threshold_tuned_on_the_judged_rows_only_describes(build, kind, call):
     split = call.get("split", "")
     table = build(BONA_FIDE, ATTACKS, **({"split": split} if kind == "presentations" else {}))
-    assert_described(judge(table, rule=call.get("rule", "eer")), kind)
+    found = judge(table, rule=call.get("rule", "eer"))
+    assert (found.point.rule, found.point.split) == (call.get("rule", "eer"), "test")
+    assert_described(found, kind)
 
 
 def test_a_development_table_of_the_same_scores_only_describes(build, kind):
@@ -159,10 +162,12 @@ def test_only_test_rows_are_judged(presentations):
     train = presentations([0.0], {"print": [1.0]}, name="train", split="train")
     whole, chosen = joined(train, development, test), (0.25 + 0.85) / 2
     expected = judge(test, development=development).as_json()
+    expected["counts"] = {**expected["counts"], "set_aside": len(train) + len(development)}
     assert expected["threshold"]["value"] == pytest.approx(chosen)
-    for found in (judge(whole), judge(whole, development=whole), judge(test, development=whole)):
+    for found in (judge(whole), judge(whole, development=whole)):
         assert found.as_json() == expected
-    assert judge(whole, threshold=0.5).as_json() == judge(test, threshold=0.5).as_json()
+    assert judge(test, development=whole).measures == judge(whole).measures
+    assert judge(whole, threshold=0.5).measures == judge(test, threshold=0.5).measures
     assert judge(joined(train, test)).tuned_on_test
 
 
@@ -271,7 +276,7 @@ def test_a_species_of_one_subject_leaves_no_nan_on_the_card(presentations):
 def test_what_the_sample_size_can_show(comparisons):
     # 1 - .05^(1/300) = .00994; 300 >= ln .05 / ln .99 = 298.07; 300 of 2995 is 10 %
     found = judge(comparisons([2.0, 3.0], np.linspace(0, 1, 300)), threshold=1.5).sample_size
-    assert found[0].startswith("300 non-mated comparisons without one false accept would show FMR < 0.00994 at 95%")
+    assert found[0].startswith("300 non-mated comparisons without one false accept would show FMR < 0.994 % at 95%")
     assert found[1].startswith(
         "At FMR 1e-2 these 300 allow at most 3 false accepts; to show FMR <= 1e-2 takes 299 trials"
     )

@@ -79,7 +79,7 @@ class Evaluation:
         tuned_on_test: True when `point` was chosen on these very scores.
         measures: every figure, in the order of the report.
         headline: the figures that may stand on top; no described error is among them.
-        counts: rows, classes, subjects, species.
+        counts: rows, classes, subjects, species; rows set aside, which are of another split than test.
         errors: the errors at `point`.
         silent: presentations without a response.
         accuracy: accuracy over folds, of comparisons that name them.
@@ -196,7 +196,7 @@ def evaluate(
         raise UsageError(expected="a finite threshold", came=str(threshold), remedy="give a number")
     if resamples < 0:
         raise UsageError(expected="0 resamples or more", came=str(resamples), remedy="0 leaves the bootstrap out")
-    test = _rows_of(table, Split.TEST)
+    test, rows = _rows_of(table, Split.TEST), len(table)
     if test is not None:
         if development is None and threshold is None:
             development = _rows_of(table, Split.DEVELOPMENT)
@@ -206,7 +206,8 @@ def evaluate(
         _refuse_shared_rows(table, development)
     point = _operating_point(table, development, threshold, rule)
     make = _presentations if isinstance(table, PresentationTable) else _comparisons
-    return replace(make(table, point, resamples, np.random.default_rng(seed)), label=label)  # type: ignore[arg-type]
+    found = make(table, point, resamples, np.random.default_rng(seed))  # type: ignore[arg-type]
+    return replace(found, label=label, counts={**found.counts, "set_aside": rows - len(table)})
 
 
 def _rows_of(table: PresentationTable | ComparisonTable, split: Split) -> PresentationTable | None:
@@ -306,7 +307,7 @@ def _presentations(
         ordered=ordered,
         point=point,
         measures=measures,
-        headline=_headline(measures, ("apcer_worst", "bpcer"), ("tpr_at_fpr.1e-4", "eer")),
+        headline=_headline(measures, ("apcer_worst", "bpcer"), (_visible_target("tpr_at_fpr", ordered), "eer", "auc")),
         counts={
             "rows": len(table),
             "bona_fide": int(table.is_positive.sum()),
@@ -351,7 +352,7 @@ def _comparisons(
         headline=_headline(
             bootstrapped,
             ("accuracy_pooled", "fmr", "fnmr"),
-            ("accuracy_pooled", "tmr_at_fmr.1e-3", "eer"),
+            ("accuracy_pooled", _visible_target("tmr_at_fmr", ordered), "eer"),
         ),
         counts={
             "rows": len(table),
@@ -381,9 +382,18 @@ def _curve_measures(ordered: SortedScores, key: str, name: str) -> list[Measure]
 
 
 def _headline(measures: tuple[Measure, ...], errors: tuple[str, ...], curve: tuple[str, ...]) -> tuple[Measure, ...]:
-    """The top figures: error rates where the threshold is from elsewhere, otherwise properties of the curve only."""
+    """The top figures: error rates where the threshold is from elsewhere, otherwise properties of the curve only.
+
+    Of the rates at a false accept rate, the lowest that permits one false accept at least stands for all.
+    """
     honest = {measure.key: measure for measure in measures if measure.about != "described"}
     return tuple(honest[key] for key in (errors if errors[-1] in honest else curve) if key in honest)
+
+
+def _visible_target(key: str, ordered: SortedScores) -> str:
+    """The lowest of `FALSE_ACCEPT_RATES` that one false accept does not exceed, or the highest if none is so high."""
+    visible = [name for name, rate in FALSE_ACCEPT_RATES.items() if rate * ordered.negative_total >= 1]
+    return f"{key}.{(visible or list(FALSE_ACCEPT_RATES)[:1])[-1]}"
 
 
 def _with_bootstrap(
@@ -441,7 +451,7 @@ def _sample_size(
     """Say what this many trials can and cannot show, whatever the system's errors are."""
     trials = len(table.negatives)
     sentences = [
-        f"{trials:,} {what} without one false accept would show {rate} < {zero_error_bound(trials):.3g} "
+        f"{trials:,} {what} without one false accept would show {rate} < {100 * zero_error_bound(trials):.3g} % "
         f"at {CONFIDENCE:.0%} confidence, and no less."
     ]
     for name, target in FALSE_ACCEPT_RATES.items():
@@ -454,7 +464,7 @@ def _sample_size(
             f"without an error: here are {verdict}."
         )
     sentences += [
-        f"Species {name}: {count:,} presentations; 0 errors would show APCER < {zero_error_bound(count):.3g}."
+        f"Species {name}: {count:,} presentations; 0 errors would show APCER < {100 * zero_error_bound(count):.3g} %."
         for name, count in species.items()
     ]
     sentences.append(

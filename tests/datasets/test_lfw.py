@@ -98,11 +98,8 @@ def test_a_tree_without_photographs_or_lists_is_refused(tmp_path):
         read_comparisons(tmp_path, "test")
 
 
-def test_the_real_lists_are_the_published_ones(data_folder, tmp_path):
-    archive = data_folder / "lfw.tar.xz"
-    if not archive.is_file():
-        pytest.skip(f"no {archive}")
-    with tarfile.open(archive) as packed:
+def test_the_real_lists_are_the_published_ones(real, tmp_path):
+    with tarfile.open(real("lfw.tar.xz")) as packed:
         packed.extractall(tmp_path, [packed.getmember(f"lfw/{name}") for name in ("pairs.txt",)], filter="data")
     (tmp_path / "lfw" / "lfw-deepfunneled").mkdir()
     with pytest.raises(MissingFile, match="the first"):

@@ -70,6 +70,7 @@ def test_a_weight_is_a_repetition(rows):
         ordered = SortedScores.of(positives=repeated[classes], negatives=repeated[~classes])
         found = compute(weights)
         assert found.pop("auc") == pytest.approx(ordered.auc(), abs=1e-12)
+        assert found.pop("eer_interpolated") == pytest.approx(ordered.eer_interpolated(), abs=1e-12)
         expected = {name: ordered.true_accepts_at_false_accept_rate(rate).value for name, rate in TARGETS.items()}
         assert found == expected | {"eer": ordered.eer()}
 

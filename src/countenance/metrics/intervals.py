@@ -122,7 +122,8 @@ def reweighted(
         false_accept_rates: target for each name under which its true accept rate is returned.
 
     Returns:
-        A function of (N,) whole-numbered weights that returns "eer", "auc" and a value for each name.
+        A function of (N,) whole-numbered weights that returns "eer", "eer_interpolated", "auc" and a value for each
+        name.
     """
     order = np.argsort(scores, kind="stable")
     ordered, positive = scores[order], is_positive[order]
@@ -137,10 +138,15 @@ def reweighted(
         positives, negatives = refused_positives[-1], refused_negatives[-1]
         accepted_negatives = negatives - refused_negatives
         false_rejects, false_accepts = refused_positives / positives, accepted_negatives / negatives
-        gap = np.abs(accepted_negatives * positives - refused_positives * negatives)  # whole numbers: ties are exact
-        at = len(gap) - 1 - int(np.argmin(gap[::-1]))
+        gap = accepted_negatives * positives - refused_positives * negatives  # whole numbers: ties are exact
+        at = len(gap) - 1 - int(np.argmin(np.abs(gap[::-1])))
+        crossed = int(np.argmax(gap <= 0))
+        share = gap[crossed - 1] / (gap[crossed - 1] - gap[crossed])
         values = {
             "eer": float(false_accepts[at] + false_rejects[at]) / 2,
+            "eer_interpolated": float(
+                false_accepts[crossed - 1] + share * (false_accepts[crossed] - false_accepts[crossed - 1])
+            ),
             "auc": float(np.sum(np.diff(false_rejects) * (1 - (false_accepts[1:] + false_accepts[:-1]) / 2))),
         }
         for name, target in false_accept_rates.items():
