@@ -467,12 +467,12 @@ def _sample_size(
         f"Species {name}: {count:,} presentations; 0 errors would show APCER < {100 * zero_error_bound(count):.3g} %."
         for name, count in species.items()
     ]
+    unit = "subject" if isinstance(table, PresentationTable) else "reference"
     sentences.append(
-        f"The rows come from {len(np.unique(table.groups)):,} named subjects or references; rows of one are not "
-        "independent, so the bootstrap interval is the one to read, but for a rate without an error: there it has no "
-        "width, and even the exact one is too narrow."
+        f"The rows come from {len(np.unique(table.groups)):,} named {unit}s, and rows of one {unit} are not independent: "
+        "read the bootstrap interval. For a rate without an error it has no width; even the exact one is then too narrow."
         if _every_group_named(table)
-        else "Not every row names its subject or reference: the intervals take every row as independent and are too "
-        "narrow if they are not."
+        else f"Not every row names its {unit}: the intervals take every row as independent and are too narrow if they "
+        "are not."
     )
     return tuple(sentences)
