@@ -469,8 +469,9 @@ def _sample_size(
     ]
     unit = "subject" if isinstance(table, PresentationTable) else "reference"
     sentences.append(
-        f"The rows come from {len(np.unique(table.groups)):,} named {unit}s, and rows of one {unit} are not independent: "
-        "read the bootstrap interval. For a rate without an error it has no width; even the exact one is then too narrow."
+        f"The rows come from {len(np.unique(table.groups)):,} named {unit}s, and rows of one {unit} are not "
+        "independent: read the bootstrap interval. For a rate without an error it has no width; even the exact one is "
+        "then too narrow."
         if _every_group_named(table)
         else f"Not every row names its {unit}: the intervals take every row as independent and are too narrow if they "
         "are not."
