@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import countenance
+from countenance import cli
 from countenance.cli import VERBS, main
 from countenance.images import read_image
 
@@ -164,18 +166,58 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["weights", "pull", "nobody"], "nobody"),
         (["check", "photo.jpg", "--model", "sface"], "expected a network for presentation attack detection"),
         (["evaluate"], "expected a score file"),
+        (["nonsense"], "expected a verb: demo, check"),
+        ([], "came nothing"),
+        (["weights"], "expected a verb: weights list, weights pull, weights verify"),
+        (["check"], "Missing from countenance check"),
+        (["evaluate", "x.csv", "--bogus"], "--bogus"),
+        (["evaluate", "x.csv", "--bootstrap", "q"], "Error parsing --bootstrap"),
+        (["evaluate", "x.csv", "--rule", "eer", "--threshold", "0.5"], "leave --rule out"),
+        (["evaluate", "x.csv", "--bona-fide-label", "0"], "expected --labels"),
+        (["evaluate", "x.csv", "--development"], "--development alone"),
+        (["demo", "--seed", "-1"], "expected seed of at least 0"),
+        (["bench", "--rounds", "0"], "expected rounds of at least 1"),
+        (["score", "sface", "--data", "lfw:/", "--threads", "0", "--out", "x.csv"], "expected threads of at least 1"),
+        (["score", "sface", "--data", "lfw:/", "--folds", "1-99999999999", "--out", "x.csv"], "folds 1 to 10"),
+        (["score", "sface", "--data", "lfw:/", "--out", "/"], "to be able to write /"),
+        (["check", "photo.jpg", "--model", "minifasnet-v2"], "minifasnet-v2, one of a pair"),
     ],
 )
 def test_a_wrong_request_is_refused_in_one_line(arguments, words, capsys):
     assert words in refused(arguments, capsys)
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["check"], ["weights"], []])
-def test_wrong_usage_exits_2(arguments, capsys):
+def test_a_report_never_overwrites_what_it_reads(scores, tmp_path, capsys):
+    card = tmp_path / "good.json"
+    assert "to write elsewhere than an input" in refused(["evaluate", scores, "--report", scores], capsys)
+    card.write_text(GOOD)
+    assert "to write elsewhere" in refused(["evaluate", card, "--report", tmp_path / "good.html"], capsys)
+    assert scores.read_text() == card.read_text() == GOOD
+    assert "a folder or no right" in refused(["evaluate", scores, "--report", tmp_path], capsys)
+
+
+def test_damaged_weights_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COUNTENANCE_CACHE", str(tmp_path))
+    damaged = tmp_path / "weights" / "face_detection_yunet_2023mar_int8bq.onnx"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"something else")
+    assert "damaged: yunet" in refused(["weights", "verify", "--json"], capsys)
+
+
+def test_a_crash_is_no_decision(monkeypatch, capsys):
+    def crash(_arguments):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(cli, "main", crash)
     with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
+        cli.run()
+    assert stopped.value.code not in {0, 1, 2}
+    assert "a defect of ours" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"countenance {countenance.__version__}\n"
 
 
 def test_evaluate_prints_the_fixed_keys(scores, capsys):
@@ -198,7 +240,8 @@ def test_evaluate_prints_a_table_and_what_the_size_can_show(scores, capsys):
 
 def test_evaluate_takes_the_threshold_from_development_scores(scores, tmp_path, capsys):
     development = tmp_path / "development.csv"
-    development.write_text(GOOD.replace("0.5\n", "0.41\n").replace("\na", "\nda").replace("\nb", "\ndb"))
+    rows = [f"d{i},s{i},bona_fide,,,{0.453 + i / 90}\ne{i},t{i},attack,print,,{0.007 + i / 90}\n" for i in range(40)]
+    development.write_text(HEAD + "".join(rows))
     card = printed(["evaluate", scores, "--development", development, "--rule", "apcer:0.1"], capsys)
     assert card["threshold"]["split"] == "development"
     assert card["threshold"]["rule"] == "apcer:0.1"

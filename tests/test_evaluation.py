@@ -92,7 +92,7 @@ def test_comparisons_by_hand(comparisons):
     assert card["counts"] == {
         "rows": 8, "mated": 4, "non_mated": 4, "references": 2, "folds": None, "no_response": 1, "set_aside": 0
     }  # fmt: skip
-    assert "accuracy" not in card
+    assert card["accuracy"] is None
 
 
 def test_accuracy_over_folds(comparisons):
@@ -124,7 +124,7 @@ def test_a_development_table_of_the_same_scores_only_describes(build, kind):
     backwards = table.select(np.arange(len(table))[::-1])
     for development in (table, backwards, replace(backwards, identifiers=text([f"d{i}" for i in range(len(table))]))):
         found = judge(table, development=development)
-        assert found.point.split == "development"
+        assert found.point.split == "test", "whatever the table is called, these are the scores to be judged"
         assert_described(found, kind)
 
 
@@ -182,6 +182,41 @@ def test_rows_of_both_tables_are_refused(build):
     assert not judge(table, development=renumbered).tuned_on_test
 
 
+def spread(build, *, name, move=0.0, drop=0):
+    scores = np.linspace(0, 1, 101)
+    return build((scores[drop:] + move).tolist(), {"print": (scores[drop:] * 0.7 + move).tolist()}, name=name)
+
+
+@pytest.mark.parametrize("change", [{}, {"move": 1e-12}, {"drop": 1}])
+def test_nearly_the_same_scores_are_recognised(presentations, change):
+    """Renamed, rounded or short of a row, the threshold was still chosen on the scores that it judges."""
+    test = spread(presentations, name="test")
+    assert judge(test, development=spread(presentations, name="other", **change)).tuned_on_test
+    assert not judge(test, development=spread(presentations, name="other", move=0.003)).tuned_on_test
+
+
+def test_coarse_scores_coincide_without_suspicion(presentations):
+    drawn = np.round(np.random.default_rng(0).random((2, 400)), 1)
+    test, development = (
+        presentations(row.tolist(), {"print": (row / 2).tolist()}, name=name)
+        for name, row in zip(("test", "development"), drawn, strict=True)
+    )
+    assert not judge(test, development=development).tuned_on_test
+
+
+def test_a_development_table_of_test_rows_is_refused(presentations):
+    test = spread(presentations, name="test")
+    development = presentations([0.9, 0.8], {"print": [0.1]}, name="other", split="test")
+    with pytest.raises(ProtocolMismatch, match="rows that all say split test"):
+        judge(test, development=development)
+
+
+def test_scores_turned_round_are_remarked(presentations):
+    turned = presentations([0.1, 0.2], {"print": [0.8, 0.9]})
+    assert "look turned round" in judge(turned).sample_size[0]
+    assert "look turned round" not in judge(presentations([0.8, 0.9], {"print": [0.1, 0.2]})).sample_size[0]
+
+
 def test_tables_of_two_kinds_are_refused(presentations, comparisons):
     with pytest.raises(ProtocolMismatch, match=r"the same kind \(PresentationTable\); came ComparisonTable"):
         judge(presentations([0.9], {"print": [0.1]}), development=comparisons([0.9], [0.1]))
@@ -193,7 +228,7 @@ def test_tables_of_two_kinds_are_refused(presentations, comparisons):
         ({"threshold": 0.5, "development": True}, "a development table or a threshold; came both"),
         ({"threshold": float("nan")}, "a finite threshold; came nan"),
         ({"threshold": float("inf")}, "a finite threshold; came inf"),
-        ({"resamples": -1}, "0 resamples or more; came -1"),
+        ({"resamples": -1}, "resamples of at least 0; came -1"),
         ({"rule": "best"}, "a rule among eer, .*; came 'best'"),
     ],
 )

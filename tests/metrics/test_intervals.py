@@ -10,6 +10,7 @@ from scipy.stats import binom, binomtest
 
 from countenance.metrics.counts import Proportion, SortedScores
 from countenance.metrics.intervals import (
+    Bootstrap,
     bootstrap_over_groups,
     clopper_pearson,
     error_free_trials_needed,
@@ -81,8 +82,7 @@ def bootstrap(groups, flags, statistics, resamples=200, seed=0):
         np.array(flags),
         statistics,
         method="bootstrap over subjects",
-        resamples=resamples,
-        generator=np.random.default_rng(seed),
+        drawing=Bootstrap(resamples, np.random.default_rng(seed)),
     )
 
 
