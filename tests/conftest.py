@@ -4,32 +4,64 @@ import importlib
 import os
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from countenance.errors import DataError
 from countenance.scores import ComparisonTable, PresentationTable, text
+from countenance.weights import locate
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data_beside() -> None:
+    """Let weights be found in the data folder beside the repository, where no other is named."""
+    os.environ.setdefault("COUNTENANCE_DATA", str(BESIDE))
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of public data sets: $COUNTENANCE_DATA, or ../shared/data beside the repository."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("COUNTENANCE_DATA", beside))
+    folder = Path(os.environ.get("COUNTENANCE_DATA", BESIDE))
     if not folder.is_dir():
         pytest.skip(f"no data folder at {folder} (COUNTENANCE_DATA names another)")
     return folder
 
 
 @pytest.fixture(scope="session")
-def published_casia_surf(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real(data_folder: Path) -> Callable[[str], Path]:
+    """A function that finds one file of the data folder, or skips."""
+
+    def find(name: str) -> Path:
+        if not (data_folder / name).is_file():
+            pytest.skip(f"no {data_folder / name}")
+        return data_folder / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def pulled() -> Callable[[str], dict[str, Path]]:
+    """A function that finds published weights, or skips."""
+
+    def find(name: str) -> dict[str, Path]:
+        try:
+            return locate(name)
+        except DataError as error:
+            pytest.skip(f"weights {name}: {error.came}"[:200])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def published_casia_surf(real: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lists and scores that the authors published, unpacked."""
-    archive = data_folder / "casia_surf_published.tar.xz"
-    if not archive.is_file():
-        pytest.skip(f"no {archive}")
     folder = tmp_path_factory.mktemp("published")
-    with tarfile.open(archive) as packed:
+    with tarfile.open(real("casia_surf_published.tar.xz")) as packed:
         packed.extractall(folder, filter="data")
     return folder / "casia_surf"
 

@@ -52,6 +52,14 @@ def test_what_is_written_is_what_is_there(tmp_path, data, content):
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_a_reader_keeps_the_whole_old_file(tmp_path):
+    target = write_atomically(tmp_path / "table.csv", "old")
+    with target.open() as reader:
+        write_atomically(target, "new")
+        assert reader.read() == "old"
+    assert target.read_text() == "new"
+
+
 @pytest.mark.parametrize(
     ("failure", "raised"), [(OSError(errno.ENOSPC, "No space left on device"), UsageError), (KeyboardInterrupt(), None)]
 )

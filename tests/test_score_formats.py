@@ -33,6 +33,7 @@ FAKE, REAL = (
 )
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0") | st.sampled_from(',"\n '), max_size=8)
 PATHS = st.text(st.characters(codec="ascii", exclude_categories=["C", "Z"], exclude_characters=","), min_size=1)
+KINDS = WORDS.filter(lambda word: word != "None")  # which is how bob writes that there is none
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -54,7 +55,7 @@ def labels(written):
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(WORDS, WORDS, st.booleans(), st.none() | FINITE), min_size=1, unique_by=lambda row: row[0]))
+@given(st.lists(st.tuples(WORDS, KINDS, st.booleans(), st.none() | FINITE), min_size=1, unique_by=lambda row: row[0]))
 def test_bobs_file_comes_back(tmp_path_factory, rows):
     names, others, flags, scores = map(list, zip(*rows, strict=True))
     values = np.array(scores, dtype=float)
@@ -98,6 +99,11 @@ def test_bobs_file_by_hand(written, ending):
     assert table.responded.tolist() == [True, True, False, True]
 
 
+def test_no_response_is_nan_to_bob(tmp_path, presentations):
+    path = write_bob(presentations([None], {"print": [0.5]}), tmp_path / "bob.csv")
+    assert path.read_text() == BOB_HEADER + ",row0,True,,1,nan\n,row1,False,print,1,0.5\n"
+
+
 def test_bob_of_today_writes_no_sample_number(written):
     assert (
         len(read_bob(written("claimed_id,test_label,is_bonafide,attack_type,score,frame_id\ns,a,True,,0.9,0\n"))) == 1
@@ -111,7 +117,7 @@ def test_bob_of_today_writes_no_sample_number(written):
         (BOB_HEADER + "s,a,True,,1,nan\n", NonFiniteScore, "finite score in row 2 of x.txt; came nan"),
         (BOB_HEADER + "s,a,True,,1,inf\n", NonFiniteScore, "came inf"),
         (BOB_HEADER + "s,a,real,,1,0.5\n", MalformedScores, "expected True or False or 1 or 0 in row 2 .* came 'real'"),
-        (BOB_HEADER + "s,a,True,,1,0.5\ns,a,True,,2,0.6\n", MalformedScores, "each id once; came 'a' 2 times"),
+        (BOB_HEADER + "s,a,True,,1,0.5\ns,a,True,,2,0.6\n", MalformedScores, "each test_label once .* finalize-scores"),
         (BOB_HEADER + "s,a,True,,1,0.5,\n", MalformedScores, "6 fields in row 2 of x.txt; came 7"),
         (BOB_HEADER.replace("attack_type,", ""), EmptyScores, "came 0 rows"),
         ("claimed_id,is_bonafide\ns,True\n", MalformedScores, "none called test_label, attack_type, score; export"),

@@ -97,17 +97,19 @@ def test_a_mean_is_taken_row_by_row(table, data):
         silent = any(map(math.isnan, column))
         assert mean.responded[row] != silent
         assert silent or mean.scores[row] == pytest.approx(math.fsum(column) / 3, abs=1e-12)
-    assert_same(mean_of([table]), table)
+    np.testing.assert_array_equal(mean_of([table]).scores, table.scores)
 
 
 def test_only_files_of_the_same_rows_are_averaged(presentations, comparisons):
     table = presentations([0.9, 0.8], {"print": [0.1]})
     relabelled = presentations([0.9], {"print": [0.8, 0.1]})
+    renamed = presentations([0.9, 0.8], {"mask": [0.1]})
     refused = [
         (presentations([0.9], {"print": [0.1]}), "expected 3 rows .* came 2 rows of PresentationTable in file 2"),
         (comparisons([0.9, 0.8], [0.1]), "came 3 rows of ComparisonTable in file 2"),
-        (table.select(np.array([1, 0, 2])), "row 1 to be 'row0' of the positive class .* came 'row1' of the pos"),
-        (relabelled, "row 2 to be 'row1' of the positive class .* came 'row1' of the negative class in file 2"),
+        (table.select(np.array([1, 0, 2])), "identifiers of row 1 to be 'row0' .* came 'row1' in file 2"),
+        (relabelled, "is_positive of row 2 to be 'True' .* came 'False' in file 2"),
+        (renamed, "species of row 3 to be 'print' .* came 'mask' in file 2"),
     ]
     for other, words in refused:
         with pytest.raises(ProtocolMismatch, match=words):

@@ -12,6 +12,7 @@ import numpy as np
 from countenance.faces.alignment import align
 from countenance.faces.detection import central_face, only_face
 from countenance.images import read_image
+from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.record import Task
 from countenance.released import detector, operating_point, presentation_network, recogniser
 from countenance.vocabulary import Decision, Reason
@@ -37,14 +38,7 @@ def check(image: str | os.PathLike[str], *, model: str = "minifasnet", detect: s
     pixels = read_image(image)
     face = only_face(detector(detect).detect(pixels), name=os.fspath(image))
     score = presentation_network(model).bona_fide_score(pixels, face.box)
-    accepted = score >= point.value
-    return Decision(
-        accepted=accepted,
-        score=score,
-        threshold=point.value,
-        model=model,
-        reasons=() if accepted else (Reason.PRESENTATION_ATTACK,),
-    )
+    return _decided(score, point, model, otherwise=Reason.PRESENTATION_ATTACK)
 
 
 def verify(
@@ -76,12 +70,15 @@ def verify(
         for pixels, source in zip(photographs, (reference, probe), strict=True)
     ]
     templates = recogniser(model).embed(np.stack(faces))
-    score = float(templates[0] @ templates[1])
+    return _decided(float(templates[0] @ templates[1]), point, model, otherwise=Reason.NOT_THE_SAME_PERSON)
+
+
+def _decided(score: float, point: OperatingPoint, model: str, *, otherwise: Reason) -> Decision:
     accepted = score >= point.value
     return Decision(
         accepted=accepted,
         score=score,
         threshold=point.value,
         model=model,
-        reasons=() if accepted else (Reason.NOT_THE_SAME_PERSON,),
+        reasons=() if accepted else (otherwise,),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
-from countenance.errors import UsageError
+from countenance.errors import UsageError, at_least
 from countenance.networks.record import Task
 from countenance.progress import Progress, unheard
 from countenance.released import detector, operating_point, recogniser
@@ -43,6 +43,7 @@ def score(
         raise UsageError(
             expected="a network to score with", came="none", remedy="for example: score sface --data lfw:ROOT"
         )
+    at_least(1, threads=threads)
     for name in networks:
         operating_point(name, task=Task.VERIFICATION)
     comparisons = _comparisons(data, split, folds)
@@ -73,6 +74,9 @@ def _comparisons(data: str, split: str, folds: str | None) -> list[Comparison]:
     return read_comparisons(root, split, folds=None if folds is None else fold_numbers(folds))
 
 
+LONGEST_LIST = 100
+
+
 def fold_numbers(words: str) -> list[int]:
     """Read fold numbers as people write them.
 
@@ -85,7 +89,7 @@ def fold_numbers(words: str) -> list[int]:
     numbers: list[int] = []
     for part in words.split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(words) > LONGEST_LIST:
             raise UsageError(expected="folds such as 1-5 or 1,3", came=repr(words), remedy="write numbers and ranges")
-        numbers += range(int(first), int(last if dash else first) + 1)
+        numbers += range(int(first), min(int(last if dash else first), int(first) + LONGEST_LIST) + 1)
     return numbers

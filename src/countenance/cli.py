@@ -1,20 +1,27 @@
 """The command line: parse, call one library function, print.
 
 Exit status: 0 done or accepted, 1 refused by a decision verb, 2 wrong usage or wrong input with one line on stderr.
+70 means a defect of ours, never a decision.
 Libraries are imported inside the verbs, so that ``--help`` answers at once.
 """
 
+import contextlib
+import functools
+import io
 import json as json_format
+import re
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from tyro.conf import Positional
 
-from countenance.errors import CountenanceError, DigestMismatch, UsageError
+from countenance.errors import CountenanceError, DigestMismatch, UsageError, at_least
 
 if TYPE_CHECKING:
     from countenance.scores import ComparisonTable, PresentationTable
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from countenance.weights import WeightStatus
 
 ACCEPTED, REFUSED, WRONG = 0, 1, 2
-INTERRUPTED = 130
+DEFECT, INTERRUPTED = 70, 130
 
 
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) -> int:
@@ -54,11 +61,11 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
 def evaluate(
     scores: Positional[tuple[Path, ...]],
     *,
-    development: tuple[Path, ...] = (),
+    development: tuple[Path, ...] | None = None,
     labels: Path | None = None,
-    bona_fide_label: str = "1",
+    bona_fide_label: str | None = None,
     threshold: float | None = None,
-    rule: str = "eer",
+    rule: str | None = None,
     report: Path | None = None,
     label: str = "",
     bootstrap: int = 1000,
@@ -72,10 +79,10 @@ def evaluate(
         scores: one file, or several of the same rows, which are averaged row by row.
         development: score files that choose the threshold; they hold other rows than those judged.
         labels: the label list that files without labels refer to.
-        bona_fide_label: what marks a bona fide row in that list, 1 or 0.
+        bona_fide_label: what marks a bona fide row in that list, 1 (as in the challenge) or 0.
         threshold: a fixed threshold instead of one from development scores.
-        rule: how development scores choose it: eer, min-hter, max-accuracy, apcer:RATE, bpcer:RATE, fpr:RATE, fmr:RATE,
-            fnmr:RATE.
+        rule: how development scores choose it: eer (where none is named), min-hter, max-accuracy, apcer:RATE,
+            bpcer:RATE, fpr:RATE, fmr:RATE, fnmr:RATE.
         report: write one self-contained HTML page here, and its JSON card beside it.
         label: printed with every result, such as "drawn data".
         bootstrap: resamples for the intervals over subjects; 0 leaves them out.
@@ -83,33 +90,47 @@ def evaluate(
         nan_means_no_response: read NaN in bob's CSV as a failure to acquire.
         json: print one JSON object.
     """
-    from countenance.console import print_evaluation
+    from countenance.console import print_evaluation, progress_of
     from countenance.evaluation import evaluate as judge
+    from countenance.files import refuse_as_target
     from countenance.score_formats import read_label_list, read_scores
     from countenance.scores import mean_of
 
     if not scores:
         raise UsageError(expected="a score file", came="none", remedy="name one: countenance evaluate scores.csv")
-    listed = None if labels is None else read_label_list(labels, bona_fide_label=bona_fide_label)
+    for given, needs, met in (
+        ("--rule", "scores to choose on, without --threshold", rule is None or threshold is None),
+        ("--bona-fide-label", "--labels", bona_fide_label is None or labels is not None),
+        ("--development", "a score file", development != ()),
+    ):
+        if not met:
+            raise UsageError(expected=f"{needs}, with {given}", came=f"{given} alone", remedy=f"leave {given} out")
+    if report is not None:
+        for target in (report, report.with_suffix(".json")):
+            refuse_as_target(target, inputs=[*scores, *(development or ()), *([labels] if labels else [])])
+    sources = [str(path) for path in (*scores, *(development or ()))]
+    listed = None if labels is None else read_label_list(labels, bona_fide_label=bona_fide_label or "1")
 
     def read(paths: Sequence[Path]) -> "PresentationTable | ComparisonTable":
         return mean_of(
             [read_scores(path, labels=listed, nan_means_no_response=nan_means_no_response) for path in paths]
         )
 
-    evaluation = judge(
-        read(scores),
-        development=read(development) if development else None,
-        threshold=threshold,
-        rule=rule,
-        resamples=bootstrap,
-        seed=seed,
-        label=label,
-    )
+    with progress_of("bootstrap resamples") as progress:
+        evaluation = judge(
+            read(scores),
+            development=read(development) if development else None,
+            threshold=threshold,
+            rule=rule or "eer",
+            resamples=bootstrap,
+            seed=seed,
+            label=label,
+            progress=progress,
+        )
     if report is not None:
         from countenance.report.page import write_report
 
-        write_report(evaluation, report, command=_command(), sources=[str(path) for path in (*scores, *development)])
+        write_report(evaluation, report, command=_command(), sources=sources)
     if not _printed(evaluation.as_json(), wanted=json):
         print_evaluation(evaluation)
         if report is not None:
@@ -159,8 +180,10 @@ def score(
     """
     from countenance.bulk import score as score_set
     from countenance.console import progress_of
+    from countenance.files import refuse_as_target
     from countenance.scores import write_table
 
+    refuse_as_target(out)
     with progress_of("images") as progress:
         done = score_set(
             networks, data=data, split=split, folds=folds, detect=detector, threads=threads, progress=progress
@@ -377,6 +400,7 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
     from countenance.bench.timing import BenchmarkResult
     from countenance.console import print_table, speaker
 
+    at_least(1, rounds=rounds)
     known: Mapping[str, Callable[..., list[BenchmarkResult]]] = {
         "metrics": bench_metrics,
         "P15": bench_metrics,
@@ -433,23 +457,60 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: without the program's name.
     """
-    pair = " ".join(arguments[:2])
-    words = [pair, *arguments[2:]] if pair in VERBS else list(arguments)  # "weights list" is one verb to the parser
+    if list(arguments) == ["--version"]:
+        print(f"countenance {metadata.version('countenance')}")
+        return ACCEPTED
     try:
-        status: int = tyro.extras.subcommand_cli_from_dict(
-            dict(VERBS),
-            prog="countenance",
-            description="Face authentication that holds up to attack, measured.",
-            args=words,
-            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-        )
-        return status
+        return _parsed(arguments)()
     except CountenanceError as error:
         print(f"countenance: {error}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("countenance: interrupted; nothing was left half written", file=sys.stderr)
         return INTERRUPTED
+
+
+def _parsed(arguments: Sequence[str]) -> Callable[[], int]:
+    """Return the verb with its options bound.
+
+    Raises:
+        UsageError: what the parser says, in one line.
+    """
+    pair = " ".join(arguments[:2])
+    words = [pair, *arguments[2:]] if pair in VERBS else list(arguments)  # "weights list" is one verb to the parser
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            bound: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
+                {name: _bound(verb) for name, verb in VERBS.items()},
+                prog="countenance",
+                description="Face authentication that holds up to attack, measured.",
+                args=words,
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+            )
+    except SystemExit as stopped:
+        if stopped.code in {None, 0}:
+            raise
+        boxed = [re.sub("[─╭╮╰╯│]", " ", line).strip() for line in said.getvalue().splitlines()]
+        told = " ".join(line for line in boxed if line).partition("For full helptext")[0]
+        verb = words[0] if words and words[0] in VERBS else ""
+        group = [name for name in VERBS if words and name.startswith(f"{words[0]} ")]
+        raise UsageError(
+            expected=f"arguments as in countenance {verb} --help" if verb else f"a verb: {', '.join(group or VERBS)}",
+            came=told if verb else " ".join(words) or "nothing",
+            remedy="see countenance --help",
+        ) from None
+    return bound
+
+
+def _bound(verb: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """Make the parser bind a verb's options instead of running it."""
+
+    @functools.wraps(verb)
+    def bind(*values: Any, **options: Any) -> Callable[[], int]:
+        return functools.partial(verb, *values, **options)
+
+    return bind
 
 
 def run() -> None:
@@ -460,6 +521,10 @@ def run() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         sys.stderr.close()
         status = ACCEPTED
+    except Exception:  # noqa: BLE001 - a crash must not leave with the status that means "refused"
+        traceback.print_exc()
+        print("countenance: this is a defect of ours; please report it with the lines above", file=sys.stderr)
+        status = DEFECT
     sys.exit(status)
 
 
@@ -511,13 +576,13 @@ def _print_weights(found: Sequence["WeightStatus"], *, json: bool) -> int:
         }
         for status in found
     ]
-    if not _printed({"weights": rows}, wanted=json):
-        print_table(keys, ([row[key] for key in keys] for row in rows))
-    damaged = [status.name for status in found if status.state is WeightState.DAMAGED]
+    damaged = [f"{status.name} ({status.path})" for status in found if status.state is WeightState.DAMAGED]
     if damaged:
         raise DigestMismatch(
             expected="weights as published", came=f"damaged: {', '.join(damaged)}", remedy="pull them again"
         )
+    if not _printed({"weights": rows}, wanted=json):
+        print_table(keys, ([row[key] for key in keys] for row in rows))
     return ACCEPTED
 
 

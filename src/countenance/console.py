@@ -105,7 +105,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if evaluation.tuned_on_test:
         print(
             "The threshold was chosen on the scores it judges: figures marked 'described' are no error rates. "
-            "Pass --development, or a fixed --threshold."
+            "Pass other scores with --development to choose it."
         )
     for sentence in evaluation.sample_size:
         print(sentence)

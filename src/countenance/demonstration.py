@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from countenance.errors import at_least
 from countenance.evaluation import Evaluation, evaluate
 from countenance.progress import Say, unheard
 from countenance.report.page import write_report
@@ -53,6 +54,7 @@ def demonstrate(out: str | os.PathLike[str], *, seed: int = 0, say: Say = unhear
     Raises:
         UsageError: the folder cannot be written to.
     """
+    at_least(0, seed=seed)
     started = time.perf_counter()
     folder = Path(out)
     say("drawing scores of 100 subjects, 4 attack species")

@@ -162,3 +162,16 @@ class AlreadyEnrolled(EnrolmentError):
 
 class TemplateVersion(EnrolmentError):
     """A template was made by another network than the one that reads it."""
+
+
+def at_least(least: int, **numbers: int) -> None:
+    """Refuse a named number below `least`.
+
+    Raises:
+        UsageError: naming it.
+
+    >>> at_least(1, threads=2)
+    """
+    for name, number in numbers.items():
+        if number < least:
+            raise UsageError(expected=f"{name} of at least {least}", came=str(number), remedy="give a larger number")

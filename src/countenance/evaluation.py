@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from countenance.errors import ProtocolMismatch, UsageError
+from countenance.errors import ProtocolMismatch, UsageError, at_least
 from countenance.metrics.counts import Proportion, SortedScores
 from countenance.metrics.intervals import (
     CONFIDENCE,
+    Bootstrap,
     Interval,
     bootstrap_over_groups,
     clopper_pearson,
@@ -36,6 +37,7 @@ from countenance.metrics.verification import (
     described_comparison_errors,
     fold_accuracy,
 )
+from countenance.progress import Progress, unheard
 from countenance.scores import ComparisonTable, FlagColumn, PresentationTable, ScoreTable
 from countenance.vocabulary import Split
 
@@ -79,7 +81,7 @@ class Evaluation:
         tuned_on_test: True when `point` was chosen on these very scores.
         measures: every figure, in the order of the report.
         headline: the figures that may stand on top; no described error is among them.
-        counts: rows, classes, subjects, species.
+        counts: rows, classes, subjects, species; rows set aside, which are of another split than test.
         errors: the errors at `point`.
         silent: presentations without a response.
         accuracy: accuracy over folds, of comparisons that name them.
@@ -120,8 +122,8 @@ class Evaluation:
                 ranges |= {"count": measure.count.count, "trials": measure.count.trials}
             if ranges:
                 intervals[measure.key] = ranges
-        if self.accuracy is not None:
-            card["accuracy"] = {
+        if self.kind == "comparisons":
+            card["accuracy"] = self.accuracy and {
                 "mean": self.accuracy.mean,
                 "std": self.accuracy.std,
                 "standard_error": self.accuracy.standard_error,
@@ -164,6 +166,7 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
     label: str = "",
+    progress: Progress = unheard,
 ) -> Evaluation:
     """Judge a score table.
 
@@ -179,11 +182,12 @@ def evaluate(
         resamples: bootstrap resamples; 0 leaves the bootstrap out.
         seed: of the bootstrap.
         label: printed with the results, such as "drawn data".
+        progress: called with (resamples done, resamples in all).
 
     Raises:
         UsageError: a threshold and a development table at once, an unknown rule, a threshold that is no number, or
-            a negative number of resamples.
-        ProtocolMismatch: development scores of the other kind, or rows that are in both tables.
+            a negative seed or number of resamples.
+        ProtocolMismatch: development scores of the other kind or of a test split, or rows that are in both tables.
         OneClassOnly: a table that holds one class.
     """
     if threshold is not None and development is not None:
@@ -194,9 +198,8 @@ def evaluate(
         )
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(expected="a finite threshold", came=str(threshold), remedy="give a number")
-    if resamples < 0:
-        raise UsageError(expected="0 resamples or more", came=str(resamples), remedy="0 leaves the bootstrap out")
-    test = _rows_of(table, Split.TEST)
+    at_least(0, resamples=resamples, seed=seed)
+    test, rows = _rows_of(table, Split.TEST), len(table)
     if test is not None:
         if development is None and threshold is None:
             development = _rows_of(table, Split.DEVELOPMENT)
@@ -206,7 +209,9 @@ def evaluate(
         _refuse_shared_rows(table, development)
     point = _operating_point(table, development, threshold, rule)
     make = _presentations if isinstance(table, PresentationTable) else _comparisons
-    return replace(make(table, point, resamples, np.random.default_rng(seed)), label=label)  # type: ignore[arg-type]
+    bootstrap = Bootstrap(resamples, np.random.default_rng(seed), progress)
+    found = make(table, point, bootstrap)  # type: ignore[arg-type]
+    return replace(found, label=label, counts={**found.counts, "set_aside": rows - len(table)})
 
 
 def _rows_of(table: PresentationTable | ComparisonTable, split: Split) -> PresentationTable | None:
@@ -223,15 +228,22 @@ def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
             came=type(development).__name__,
             remedy="name the development table of this test table",
         )
-    if table.digest == development.digest:
+    if isinstance(development, PresentationTable) and (development.splits == Split.TEST).all():
+        raise ProtocolMismatch(
+            expected="development scores",
+            came="rows that all say split test",
+            remedy="name the development table, or mend its column split",
+        )
+    if table.repeats(development):
         return  # judged all the same, marked as described
     where = dict(zip(development.identifiers.tolist(), development.scores.tolist(), strict=True))
-    shared = [
-        name
+    common = [
+        (name, math.isclose(score, where[name], rel_tol=1e-6))
         for name, score in zip(table.identifiers.tolist(), table.scores.tolist(), strict=True)
-        if where.get(name) == score
+        if name in where
     ]
-    if shared:
+    shared = [name for name, equal in common if equal]
+    if shared and len(shared) >= 0.9 * len(common):  # fewer: two files that count their rows alike
         raise ProtocolMismatch(
             expected="development rows that are not judged",
             came=f"{len(shared)} rows in both tables, such as {shared[0]!r}",
@@ -244,18 +256,16 @@ def _operating_point(
 ) -> OperatingPoint:
     if threshold is not None:
         return OperatingPoint(threshold, "given", None)
-    if development is not None:
-        return choose(development, rule, split=Split.DEVELOPMENT)
-    return choose(table, rule, split=Split.TEST)
+    if development is None:
+        return choose(table, rule, split=Split.TEST)
+    return choose(development, rule, split=Split.TEST if table.repeats(development) else Split.DEVELOPMENT)
 
 
 def _share(key: str, name: str, count: Proportion, *, about: str = "curve") -> Measure:
     return Measure(key, name, count.value, count, clopper_pearson(count) if count.trials else None, about=about)
 
 
-def _presentations(
-    table: PresentationTable, point: OperatingPoint, resamples: int, generator: np.random.Generator
-) -> Evaluation:
+def _presentations(table: PresentationTable, point: OperatingPoint, bootstrap: Bootstrap) -> Evaluation:
     errors, silent = described_errors(table, point), non_responses(table)
     about = "described" if errors.described_only else "error"
     at_threshold = [
@@ -294,8 +304,7 @@ def _presentations(
         point,
         "subjects",
         "tpr_at_fpr",
-        resamples,
-        generator,
+        bootstrap,
     )
     species = {name: int(rows.sum()) for name, rows in species_of(table).items()}
     named = {str(subject) for subject in table.subjects} - {""}
@@ -306,7 +315,7 @@ def _presentations(
         ordered=ordered,
         point=point,
         measures=measures,
-        headline=_headline(measures, ("apcer_worst", "bpcer"), ("tpr_at_fpr.1e-4", "eer")),
+        headline=_headline(measures, ("apcer_worst", "bpcer"), (_visible_target("tpr_at_fpr", ordered), "eer", "auc")),
         counts={
             "rows": len(table),
             "bona_fide": int(table.is_positive.sum()),
@@ -318,13 +327,11 @@ def _presentations(
         errors=errors,
         silent=silent,
         accuracy=None,
-        sample_size=_sample_size(table, "attack presentations", "FPR", judged),
+        sample_size=_sample_size(table, ordered.auc(), "attack presentations", "FPR", judged),
     )
 
 
-def _comparisons(
-    table: ComparisonTable, point: OperatingPoint, resamples: int, generator: np.random.Generator
-) -> Evaluation:
+def _comparisons(table: ComparisonTable, point: OperatingPoint, bootstrap: Bootstrap) -> Evaluation:
     errors = described_comparison_errors(table, point)
     about = "described" if errors.described_only else "error"
     ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
@@ -340,7 +347,7 @@ def _comparisons(
         pooled = _share("accuracy_pooled", f"Accuracy over {len(accuracy.folds)} folds", accuracy.pooled, about="error")
         measures.append(pooled)
     shares = {"fmr": ~table.is_positive, "fnmr": table.is_positive}
-    bootstrapped = _with_bootstrap(measures, table, shares, point, "references", "tmr_at_fmr", resamples, generator)
+    bootstrapped = _with_bootstrap(measures, table, shares, point, "references", "tmr_at_fmr", bootstrap)
     named = len({str(reference) for reference in table.references} - {""})
     return Evaluation(
         kind="comparisons",
@@ -351,7 +358,7 @@ def _comparisons(
         headline=_headline(
             bootstrapped,
             ("accuracy_pooled", "fmr", "fnmr"),
-            ("accuracy_pooled", "tmr_at_fmr.1e-3", "eer"),
+            ("accuracy_pooled", _visible_target("tmr_at_fmr", ordered), "eer"),
         ),
         counts={
             "rows": len(table),
@@ -364,7 +371,7 @@ def _comparisons(
         errors=errors,
         silent=None,
         accuracy=accuracy,
-        sample_size=_sample_size(table, "non-mated comparisons", "FMR", {}),
+        sample_size=_sample_size(table, ordered.auc(), "non-mated comparisons", "FMR", {}),
     )
 
 
@@ -381,9 +388,18 @@ def _curve_measures(ordered: SortedScores, key: str, name: str) -> list[Measure]
 
 
 def _headline(measures: tuple[Measure, ...], errors: tuple[str, ...], curve: tuple[str, ...]) -> tuple[Measure, ...]:
-    """The top figures: error rates where the threshold is from elsewhere, otherwise properties of the curve only."""
+    """The top figures: error rates where the threshold is from elsewhere, otherwise properties of the curve only.
+
+    Of the rates at a false accept rate, the lowest that permits one false accept at least stands for all.
+    """
     honest = {measure.key: measure for measure in measures if measure.about != "described"}
     return tuple(honest[key] for key in (errors if errors[-1] in honest else curve) if key in honest)
+
+
+def _visible_target(key: str, ordered: SortedScores) -> str:
+    """The lowest of `FALSE_ACCEPT_RATES` that one false accept does not exceed, or the highest if none is so high."""
+    visible = [name for name, rate in FALSE_ACCEPT_RATES.items() if rate * ordered.negative_total >= 1]
+    return f"{key}.{(visible or list(FALSE_ACCEPT_RATES)[:1])[-1]}"
 
 
 def _with_bootstrap(
@@ -393,11 +409,10 @@ def _with_bootstrap(
     point: OperatingPoint,
     unit: str,
     curve_key: str,
-    resamples: int,
-    generator: np.random.Generator,
+    drawing: Bootstrap,
 ) -> tuple[Measure, ...]:
     """Add intervals over subjects or references; over rows where these are not named in every row."""
-    if not resamples:
+    if not drawing.resamples:
         return tuple(measures)
     heard = table.select(table.responded)
     named = _every_group_named(table)
@@ -425,8 +440,7 @@ def _with_bootstrap(
         heard.is_positive,
         statistics,
         method=f"bootstrap over {unit if named else 'rows'}",
-        resamples=resamples,
-        generator=generator,
+        drawing=drawing,
     )
     return tuple(replace(measure, bootstrap=intervals.get(measure.key)) for measure in measures)
 
@@ -436,12 +450,16 @@ def _every_group_named(table: PresentationTable | ComparisonTable) -> bool:
 
 
 def _sample_size(
-    table: PresentationTable | ComparisonTable, what: str, rate: str, species: Mapping[str, int]
+    table: PresentationTable | ComparisonTable, auc: float, what: str, rate: str, species: Mapping[str, int]
 ) -> tuple[str, ...]:
     """Say what this many trials can and cannot show, whatever the system's errors are."""
     trials = len(table.negatives)
-    sentences = [
-        f"{trials:,} {what} without one false accept would show {rate} < {zero_error_bound(trials):.3g} "
+    turned = (
+        "Most negatives outscore the positives (AUC below 50 %): scores or labels look turned round; higher must mean "
+    )
+    sentences = [turned + "more genuine."] if auc < 0.5 else []
+    sentences += [
+        f"{trials:,} {what} without one false accept would show {rate} < {100 * zero_error_bound(trials):.3g} % "
         f"at {CONFIDENCE:.0%} confidence, and no less."
     ]
     for name, target in FALSE_ACCEPT_RATES.items():
@@ -454,15 +472,16 @@ def _sample_size(
             f"without an error: here are {verdict}."
         )
     sentences += [
-        f"Species {name}: {count:,} presentations; 0 errors would show APCER < {zero_error_bound(count):.3g}."
+        f"Species {name}: {count:,} presentations; 0 errors would show APCER < {100 * zero_error_bound(count):.3g} %."
         for name, count in species.items()
     ]
+    unit = "subject" if isinstance(table, PresentationTable) else "reference"
     sentences.append(
-        f"The rows come from {len(np.unique(table.groups)):,} named subjects or references; rows of one are not "
-        "independent, so the bootstrap interval is the one to read, but for a rate without an error: there it has no "
-        "width, and even the exact one is too narrow."
+        f"The rows come from {len(np.unique(table.groups)):,} named {unit}s, and rows of one {unit} are not "
+        "independent: read the bootstrap interval. For a rate without an error it has no width; even the exact one is "
+        "then too narrow."
         if _every_group_named(table)
-        else "Not every row names its subject or reference: the intervals take every row as independent and are too "
-        "narrow if they are not."
+        else f"Not every row names its {unit}: the intervals take every row as independent and are too narrow if they "
+        "are not."
     )
     return tuple(sentences)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from countenance.errors import MissingFile, UsageError
@@ -30,6 +31,23 @@ def existing_file(path: str | os.PathLike[str], *, expected: str = "a file") -> 
     if not os.access(found, os.R_OK):
         raise MissingFile(expected=expected, came=f"{found}, which may not be read", remedy="check its permissions")
     return found
+
+
+def refuse_as_target(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
+    """Refuse, before long work, a place that could not be written to, or that would overwrite an input.
+
+    Raises:
+        UsageError: a folder stands there, its parent cannot be written to, or it is one of `inputs`.
+    """
+    target = Path(path)
+    parent = next(folder for folder in (*target.absolute().parents, Path("/")) if folder.exists())
+    if target.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        came = "a folder or no right"
+        raise UsageError(expected=f"to be able to write {target}", came=came, remedy="name a file that can be written")
+    for source in inputs:
+        if target.resolve() == Path(source).resolve():
+            came = str(target)
+            raise UsageError(expected="to write elsewhere than an input", came=came, remedy="name another file")
 
 
 def sha256_of(data: bytes) -> str:

@@ -127,7 +127,7 @@ def _read(
     data, label = _content(source, limits, name)
     take_apart = next((reader for magic, reader in _READERS.items() if magic.match(data)), None)
     if take_apart is None:
-        came = f"something else in {label}" if data else f"an empty file, {label}"
+        came = f"{_other_format(data)} in {label}" if data else f"an empty file, {label}"
         raise UnreadableImage(expected=_READ, came=came, remedy="save the picture in one of these formats")
     try:
         still = take_apart(data, label)
@@ -317,6 +317,19 @@ def _bmp(data: bytes, label: str) -> _Still:
             expected="a BMP without compression", came=f"run-length code in {label}", remedy="save it as PNG"
         )
     return _Still(BmpImageFile, data, (width, abs(height)))
+
+
+_OTHERS = {  # what people try, by its first bytes
+    b"GIF8": "a GIF",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"%PDF": "a PDF",
+    b"\0\0\0": "a HEIC, AVIF or video",
+}
+
+
+def _other_format(data: bytes) -> str:
+    return next((name for magic, name in _OTHERS.items() if data.startswith(magic)), "something else")
 
 
 _READERS: Mapping[re.Pattern[bytes], Callable[[bytes, str], _Still]] = {

@@ -20,9 +20,12 @@ def operating_point(name: str, *, task: Task) -> OperatingPoint:
         UsageError: there is no such network, or it does something else.
     """
     found = record(name)
-    if found.task is not task or found.operating_point is None:
+    if found.task is not task:
+        came = f"{name}, for {found.task}"
+        raise UsageError(expected=f"a network for {task}", came=came, remedy="see: networks list")
+    if found.operating_point is None:
         raise UsageError(
-            expected=f"a network for {task}", came=f"{name}, for {found.task}", remedy="see: networks list"
+            expected="a network with a stated threshold", came=f"{name}, one of a pair", remedy="name the pair"
         )
     return found.operating_point
 

@@ -188,8 +188,8 @@ def read_bob(path: str | os.PathLike[str], *, nan_means_no_response: bool = Fals
 
     Args:
         path: CSV with the columns `BOB_COLUMNS`; bob's own writer ends its lines the Windows way, which is read too.
-        nan_means_no_response: bob writes NaN for a failure to acquire; True reads it as no response, which is counted
-            apart, and False refuses it.
+        nan_means_no_response: a failure to acquire is an empty cell where pandas wrote the file, and is no response
+            either way; where it is spelled NaN, True reads it so and False refuses it.
 
     Raises:
         ScoreError: a missing column, an unknown label, a duplicated label, a NaN or an infinity.
@@ -213,6 +213,12 @@ def read_bob(path: str | os.PathLike[str], *, nan_means_no_response: bool = Fals
             for n, cell in enumerate(column["is_bonafide"], 2)
         ]
     )
+    if len(set(column["test_label"])) < len(rows):
+        raise MalformedScores(
+            expected=f"each test_label once in {source.name}",
+            came="a row per frame, or a label twice",
+            remedy="average the frames of a presentation first (bob pad finalize-scores)",
+        )
     kinds = zip(bona_fide, column["attack_type"], strict=True)
     species = ["" if real or kind == "None" else kind for real, kind in kinds]
     return PresentationTable(

@@ -1,6 +1,5 @@
-"""Published weights and real photographs, or the one line that says why not."""
+"""Real photographs, and where their faces are."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,31 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from countenance.errors import DataError
 from countenance.images import read_image
-from countenance.weights import locate
-
-DATA = Path(os.environ.get("COUNTENANCE_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 @pytest.fixture(scope="session")
-def weights() -> Callable[[str], dict[str, Path]]:
-    def find(name: str) -> dict[str, Path]:
-        try:
-            return locate(name)
-        except DataError as error:
-            pytest.skip(f"weights {name}: {error.came}")
-
-    return find
-
-
-@pytest.fixture(scope="session")
-def photographs() -> dict[str, NDArray[np.uint8]]:
+def photographs(real: Callable[[str], Path]) -> dict[str, NDArray[np.uint8]]:
     """Three people, one in each photograph of 480 x 640 (width x height)."""
-    folder = DATA / "minifasnet"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
-    return {name: read_image(folder / f"image_{name}.jpg") for name in ("F1", "F2", "T1")}
+    return {name: read_image(real(f"minifasnet/image_{name}.jpg")) for name in ("F1", "F2", "T1")}
 
 
 @pytest.fixture(scope="session")

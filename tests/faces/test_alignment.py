@@ -90,10 +90,10 @@ def test_a_grey_image_is_refused() -> None:
 
 
 def test_the_crop_is_opencv_s(
-    weights: Callable[[str], dict[str, Path]], photographs: dict[str, NDArray[np.uint8]]
+    pulled: Callable[[str], dict[str, Path]], photographs: dict[str, NDArray[np.uint8]]
 ) -> None:
-    detector = YuNet(weights("yunet")["yunet"])
-    (model,) = weights("sface").values()
+    detector = YuNet(pulled("yunet")["yunet"])
+    (model,) = pulled("sface").values()
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     recogniser = cv2.FaceRecognizerSF.create(str(model), "")
     cv2.utils.logging.setLogLevel(level)

@@ -19,8 +19,8 @@ Photographs = dict[str, NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="module")
-def files(weights: Callable[[str], dict[str, Path]]) -> tuple[Path, Path, Path]:
-    found = weights("mtcnn")
+def files(pulled: Callable[[str], dict[str, Path]]) -> tuple[Path, Path, Path]:
+    found = pulled("mtcnn")
     return found["pnet"], found["rnet"], found["onet"]
 
 

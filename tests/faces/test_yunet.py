@@ -17,8 +17,8 @@ Photographs = dict[str, NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="module")
-def model(weights: Callable[[str], dict[str, Path]]) -> Path:
-    return weights("yunet")["yunet"]
+def model(pulled: Callable[[str], dict[str, Path]]) -> Path:
+    return pulled("yunet")["yunet"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Counting: by hand, against a slow second implementation, and with ties of any weight."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def sort(positives, negatives):
 
 def slow_candidates(positives, negatives):
     values = sorted({*positives, *negatives})
-    between = [(a + b) / 2 if a < (a + b) / 2 < b else b for a, b in zip(values, values[1:], strict=False)]
+    between = [(a + b) / 2 if a < (a + b) / 2 < b else b for a, b in pairwise(values)]
     return [values[0], *between, float(np.nextafter(values[-1], np.inf))]
 
 
@@ -44,15 +46,15 @@ def test_every_curve_point_is_what_a_loop_counts(classes):
 @given(CLASSES)
 def test_eer_threshold_is_bobs_rule(classes):
     positives, negatives = classes
-    best = None
-    for threshold in slow_candidates(positives, negatives):
+
+    def gap(threshold):
         accepted = sum(score >= threshold for score in negatives)
         refused = sum(score < threshold for score in positives)
-        gap = abs(accepted * len(positives) - refused * len(negatives))  # in integers: no rounding decides a tie
-        if best is None or gap <= best[0]:
-            best = gap, threshold
-    assert sort(positives, negatives).eer_threshold() == best[1]
-    assert sort(positives, negatives).eer() == sum(slow_rates(positives, negatives, best[1])) / 2
+        return abs(accepted * len(positives) - refused * len(negatives))  # in integers: no rounding decides a tie
+
+    best = min(reversed(slow_candidates(positives, negatives)), key=gap)  # of equals the highest
+    assert sort(positives, negatives).eer_threshold() == best
+    assert sort(positives, negatives).eer() == sum(slow_rates(positives, negatives, best)) / 2
 
 
 @given(CLASSES)
@@ -110,13 +112,13 @@ def test_auc_is_the_share_of_pairs_in_order(classes):
 @given(CLASSES, st.booleans())
 def test_fewest_errors_with_the_highest_threshold_of_equals(classes, weighted):
     positives, negatives = classes
-    best = None
-    for threshold in slow_candidates(positives, negatives):
+
+    def cost(threshold):
         accepted, refused = (sum(s >= threshold for s in negatives), sum(s < threshold for s in positives))
-        cost = accepted * len(positives) + refused * len(negatives) if weighted else accepted + refused
-        if best is None or cost <= best[0]:
-            best = cost, threshold
-    assert sort(positives, negatives).curve.lowest_total_error(weighted=weighted) == best[1]
+        return accepted * len(positives) + refused * len(negatives) if weighted else accepted + refused
+
+    best = min(reversed(slow_candidates(positives, negatives)), key=cost)
+    assert sort(positives, negatives).curve.lowest_total_error(weighted=weighted) == best
 
 
 @settings(max_examples=60, deadline=None)
@@ -134,7 +136,7 @@ def test_sorting_only_the_neighbourhood_changes_nothing(seed, kind, shape, posit
     genuine, other = generator.normal(2, 1, positives), generator.normal(0, 1, 40_000)
     change = {
         "normal": lambda x: x,
-        "ties": lambda x: np.round(x),
+        "ties": lambda x: np.round(x),  # noqa: PLW0108 - mypy cannot call a ufunc of a mixed dictionary
         "saturated": lambda x: 1 / (1 + np.exp(-20 * (x - 1))),
         "one value": lambda x: x * 0 + 0.5,
         "apart": lambda x: x + 100 * (x is genuine),

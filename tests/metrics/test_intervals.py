@@ -10,6 +10,7 @@ from scipy.stats import binom, binomtest
 
 from countenance.metrics.counts import Proportion, SortedScores
 from countenance.metrics.intervals import (
+    Bootstrap,
     bootstrap_over_groups,
     clopper_pearson,
     error_free_trials_needed,
@@ -70,6 +71,7 @@ def test_a_weight_is_a_repetition(rows):
         ordered = SortedScores.of(positives=repeated[classes], negatives=repeated[~classes])
         found = compute(weights)
         assert found.pop("auc") == pytest.approx(ordered.auc(), abs=1e-12)
+        assert found.pop("eer_interpolated") == pytest.approx(ordered.eer_interpolated(), abs=1e-12)
         expected = {name: ordered.true_accepts_at_false_accept_rate(rate).value for name, rate in TARGETS.items()}
         assert found == expected | {"eer": ordered.eer()}
 
@@ -80,8 +82,7 @@ def bootstrap(groups, flags, statistics, resamples=200, seed=0):
         np.array(flags),
         statistics,
         method="bootstrap over subjects",
-        resamples=resamples,
-        generator=np.random.default_rng(seed),
+        drawing=Bootstrap(resamples, np.random.default_rng(seed)),
     )
 
 

@@ -11,7 +11,9 @@ def test_the_size_that_it_has_changes_nothing(copies):
         np.testing.assert_array_equal(plane, copies[Modality.RGB])
 
 
-@pytest.mark.parametrize(("height", "width"), [(125, 125), (64, 64), (20, 30), (96, 40), (1, 1), (200, 301), (97, 121), (200, 60)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(125, 125), (64, 64), (20, 30), (96, 40), (1, 1), (200, 301), (97, 121), (200, 60)]
+)
 def test_pixels_are_those_of_pillow(height, width):
     noise = np.random.default_rng(1).integers(0, 256, (96, 120, 3), np.uint8)
     planes = {Modality.RGB: noise, Modality.DEPTH: noise[..., :1]}

@@ -1,9 +1,9 @@
 """Goal P14: pictures of a data set's size made ready for training, beside Pillow with conversion to floating point.
 
 The peer does what torchvision's transforms do to a Pillow picture: open, random resized crop, copy to a tensor,
-channels first, divide by 255, subtract the mean, divide by the deviation, stack. Ours hands out bytes, which the network
-converts on its own device. Both read the same JPEG files of quality 90 from one folder, made by the benchmark, and cut
-the same part out of each; their pixels are compared before any time is taken.
+channels first, divide by 255, subtract the mean, divide by the deviation, stack. Ours hands out bytes, which the
+network converts on its own device. Both read the same JPEG files of quality 90 from one folder, made by the benchmark,
+and cut the same part out of each; their pixels are compared before any time is taken.
 
 P14-load is the 160 pixel picture that face sets are kept as (performance.md, section 7), P14-load-640x480 a camera's
 frame, where the exact decoder takes most of both sides' time. P14-cached is a batch of 256 out of the cache.

@@ -1,14 +1,14 @@
 """One sample's files to the pixels of its sensors, as fast as an exact decoder goes.
 
 A JPEG goes through simplejpeg (libjpeg-turbo with the exact transform and smooth upsampling, the same numbers as
-Pillow's) when it is of the plain kind: baseline, one scan, no EXIF block that might turn it. Every other file, and every
-file that this way stumbles over, goes through `images`, so that limits, refusals and their words are the same.
+Pillow's) when it is of the plain kind: baseline, one scan, no EXIF block that might turn it. Every other file, and
+every file that this way stumbles over, goes through `images`, so that limits, refusals and their words are the same.
 """
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -87,10 +87,10 @@ class FilePlanes:
 
     def gather(self, numbers: NDArray[np.intp]) -> dict[Modality, NDArray[np.uint8]]:
         """Return (B, H, W, C), or (B, T, H, W, C) of clips, for the samples of these numbers, in this order."""
-        return stacked(
-            (load(self.entries[number], size=self.size, limits=self.limits) for number in numbers.tolist()),
-            len(numbers),
+        samples = map(
+            partial(load, size=self.size, limits=self.limits), map(self.entries.__getitem__, numbers.tolist())
         )
+        return stacked(samples, len(numbers))
 
 
 def stacked(samples: Iterable[Mapping[Modality, NDArray[np.uint8]]], count: int) -> dict[Modality, NDArray[np.uint8]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from countenance.metrics.counts import Proportion
+from countenance.progress import Progress, unheard
 from countenance.scores import FlagColumn, ScoreColumn, TextColumn
 
 CONFIDENCE = 0.95
@@ -63,14 +64,22 @@ def error_free_trials_needed(rate: float, *, confidence: float = CONFIDENCE) -> 
 Statistics = Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """How to draw: how often, from which source of randomness, and who hears of it."""
+
+    resamples: int
+    generator: np.random.Generator
+    progress: Progress = unheard
+
+
 def bootstrap_over_groups(
     groups: TextColumn,
     is_positive: FlagColumn,
     statistics: Callable[[NDArray[np.float64]], Statistics],
     *,
     method: str,
-    resamples: int,
-    generator: np.random.Generator,
+    drawing: Bootstrap,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Interval]:
     """Return percentile intervals of `statistics` when whole groups (subjects) are drawn with replacement.
@@ -80,8 +89,7 @@ def bootstrap_over_groups(
         is_positive: (N,) its class; a resample that holds one class only is drawn again.
         statistics: takes (N,) weights (how often each row was drawn) and returns named values.
         method: words for the interval, such as "bootstrap over subjects".
-        resamples: how many times to draw.
-        generator: the source of randomness.
+        drawing: how often, and from what.
         confidence: coverage asked for.
 
     Returns:
@@ -94,10 +102,11 @@ def bootstrap_over_groups(
     if min(present.sum() for present in classes) < 2:
         return {}
     drawn: list[Statistics] = []
-    while len(drawn) < resamples:
-        times = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
+    while len(drawn) < drawing.resamples:
+        times = np.bincount(drawing.generator.integers(len(names), size=len(names)), minlength=len(names))
         if all((times[present] > 0).any() for present in classes):
             drawn.append(statistics(times[membership].astype(np.float64)))
+            drawing.progress(len(drawn), drawing.resamples)
     tail = (1 - confidence) / 2
     intervals = {}
     for name in drawn[0]:
@@ -122,7 +131,8 @@ def reweighted(
         false_accept_rates: target for each name under which its true accept rate is returned.
 
     Returns:
-        A function of (N,) whole-numbered weights that returns "eer", "auc" and a value for each name.
+        A function of (N,) whole-numbered weights that returns "eer", "eer_interpolated", "auc" and a value for each
+        name.
     """
     order = np.argsort(scores, kind="stable")
     ordered, positive = scores[order], is_positive[order]
@@ -137,10 +147,15 @@ def reweighted(
         positives, negatives = refused_positives[-1], refused_negatives[-1]
         accepted_negatives = negatives - refused_negatives
         false_rejects, false_accepts = refused_positives / positives, accepted_negatives / negatives
-        gap = np.abs(accepted_negatives * positives - refused_positives * negatives)  # whole numbers: ties are exact
-        at = len(gap) - 1 - int(np.argmin(gap[::-1]))
+        gap = accepted_negatives * positives - refused_positives * negatives  # whole numbers: ties are exact
+        at = len(gap) - 1 - int(np.argmin(np.abs(gap[::-1])))
+        crossed = int(np.argmax(gap <= 0))
+        share = gap[crossed - 1] / (gap[crossed - 1] - gap[crossed])
         values = {
             "eer": float(false_accepts[at] + false_rejects[at]) / 2,
+            "eer_interpolated": float(
+                false_accepts[crossed - 1] + share * (false_accepts[crossed] - false_accepts[crossed - 1])
+            ),
             "auc": float(np.sum(np.diff(false_rejects) * (1 - (false_accepts[1:] + false_accepts[:-1]) / 2))),
         }
         for name, target in false_accept_rates.items():

@@ -121,6 +121,13 @@ def fold_accuracy(table: ComparisonTable) -> FoldAccuracy:
             came=f"{len(names)} ({', '.join(repr(name) for name in names)})",
             remedy="name the fold of each comparison",
         )
+    digests = [table.select(table.folds == name).digest for name in names]
+    if len(set(digests)) < len(names):
+        raise MalformedScores(
+            expected="folds of different comparisons",
+            came="two folds with the same scores",
+            remedy="take the repeated fold out: it would choose its own threshold",
+        )
     thresholds, correct = [], []
     for name in names:
         held_out = table.folds == name

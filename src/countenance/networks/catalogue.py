@@ -1,8 +1,11 @@
 """All released networks in one place. Detectors run in `countenance.faces`; their records stand here."""
 
 from countenance.errors import UsageError
-from countenance.networks import minifasnet, sface
+from countenance.networks.minifasnet import RECORD as MINIFASNET
+from countenance.networks.minifasnet import RECORD_V1SE as MINIFASNET_V1SE
+from countenance.networks.minifasnet import RECORD_V2 as MINIFASNET_V2
 from countenance.networks.record import NetworkRecord, Task
+from countenance.networks.sface import RECORD as SFACE
 
 YUNET = NetworkRecord(
     name="yunet",
@@ -35,10 +38,10 @@ MTCNN = NetworkRecord(
 RECORDS: tuple[NetworkRecord, ...] = (
     YUNET,
     MTCNN,
-    sface.RECORD,
-    minifasnet.RECORD,
-    minifasnet.RECORD_V2,
-    minifasnet.RECORD_V1SE,
+    SFACE,
+    MINIFASNET,
+    MINIFASNET_V2,
+    MINIFASNET_V1SE,
 )
 
 

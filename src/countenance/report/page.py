@@ -33,7 +33,8 @@ _RULES: Mapping[str, str] = {
     "apcer": "the lowest threshold at which no attack species has an APCER above {target}",
     "bpcer": "the highest threshold that refuses at most {target} of the bona fide presentations",
     "fnmr": "the highest threshold that refuses at most {target} of the mated comparisons",
-    "given": "a fixed value, stated by whoever ran the command",
+    "given": "a fixed value, stated by whoever ran the command; if these scores had a part in choosing it, the errors "
+    "at it are no error rates",
 }
 
 
