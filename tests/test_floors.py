@@ -19,8 +19,8 @@ FLOORS = (
     "faces clips transforms synthesis",
     "datasets networks losses",
     "training scoring checkpoints weights loading tracking",
-    "attacks protocols challenge evaluation drawn_sets",
-    "systems released",
+    "attacks protocols challenge evaluation drawn_sets presentation_scoring",
+    "systems released trained",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
     "demonstration",
     "service bench console",
@@ -31,6 +31,7 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("files", "errors"): "a file that is not there is said in words",
     ("score_formats", "scores"): "the formats of others become our tables",
     ("metrics", "scores"): "errors are counted in tables",
+    ("reproduction", "recipes"): "a table may be trained for",
     ("demonstration", "report"): "the demonstration ends in a report",
 }
 WITHOUT_TORCH = [*" ".join(FLOORS[:2]).split(), "evaluation", "protocols"]

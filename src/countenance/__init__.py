@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from countenance.evaluation import Evaluation, evaluate
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
+    from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
     from countenance.report.page import write_report
     from countenance.reproduction import reproduce
     from countenance.score_formats import read_label_list, read_scores, write_bob, write_challenge
@@ -51,6 +52,8 @@ _HOMES = {
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
+    "SlimPadRecipe": "recipes.slim_pad",
+    "train_slim_pad": "recipes.slim_pad",
     "reproduce": "reproduction",
     "read_label_list": "score_formats",
     "read_scores": "score_formats",
@@ -72,6 +75,7 @@ __all__ = [
     "Evaluation",
     "OperatingPoint",
     "PresentationTable",
+    "SlimPadRecipe",
     "__version__",
     "check",
     "comparison_table",
@@ -86,6 +90,7 @@ __all__ = [
     "reproduce",
     "score",
     "synthesize",
+    "train_slim_pad",
     "verify",
     "write_bob",
     "write_challenge",

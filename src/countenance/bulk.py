@@ -1,16 +1,20 @@
-"""Score a whole data set with released networks: what the command `score` does."""
+"""Score a whole data set with released or trained networks: what the command `score` does."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
+from countenance.datasets.named import PRESENTATIONS, read_presentations
 from countenance.errors import UsageError, at_least
 from countenance.networks.record import Task
+from countenance.presentation_scoring import PresentationReport, score_presentations
 from countenance.progress import Progress, unheard
 from countenance.released import detector, operating_point, recogniser
 from countenance.scores import mean_of
 from countenance.scoring import ScoringReport, score_comparisons
+from countenance.trained import is_run, trained_network
+from countenance.vocabulary import Split
 
 
 def score(
@@ -22,16 +26,16 @@ def score(
     detect: str = "yunet",
     threads: int = 2,
     progress: Progress = unheard,
-) -> ScoringReport:
+) -> ScoringReport | PresentationReport:
     """Score one split of a data set; several networks give the mean of their scores.
 
     Args:
-        networks: names of recognisers.
+        networks: names of recognisers for a set of pairs; folders of runs for a set of presentations.
         data: "NAME:ROOT", such as "lfw:/data/lfw".
         split: of that set; see its reader.
-        folds: such as "1-5" or "1,3"; all by default.
-        detect: the face detector.
-        threads: processor threads.
+        folds: of a set of pairs, such as "1-5" or "1,3"; all by default.
+        detect: the face detector, for a set of pairs.
+        threads: processor threads, for a set of pairs.
         progress: called with (images done, images in all).
 
     Raises:
@@ -44,6 +48,8 @@ def score(
             expected="a network to score with", came="none", remedy="for example: score sface --data lfw:ROOT"
         )
     at_least(1, threads=threads)
+    if data.partition(":")[0] in PRESENTATIONS:
+        return _score_presentations(networks, data, split, folds, progress)
     for name in networks:
         operating_point(name, task=Task.VERIFICATION)
     comparisons = _comparisons(data, split, folds)
@@ -63,6 +69,21 @@ def score(
         table=mean_of([report.table for report in reports]),
         seconds=sum(report.seconds for report in reports),
     )
+
+
+def _score_presentations(
+    networks: Sequence[str], data: str, split: str, folds: str | None, progress: Progress
+) -> PresentationReport:
+    strangers = [name for name in networks if not is_run(name)]
+    if strangers or folds is not None or split not in set(Split):
+        raise UsageError(
+            expected=f"folders of runs, a split among {', '.join(Split)}, and no folds, for a set of presentations",
+            came=f"the network {strangers[0]!r}" if strangers else f"split {split!r} and folds {folds}",
+            remedy="train a network: countenance train slim-pad --data NAME:ROOT --out RUN",
+        )
+    samples = [row for row in read_presentations(data) if row.split == split]
+    reports = [score_presentations(samples, trained_network(name), progress=progress) for name in networks]
+    return PresentationReport(mean_of([report.table for report in reports]), sum(report.seconds for report in reports))
 
 
 def _comparisons(data: str, split: str, folds: str | None) -> list[Comparison]:

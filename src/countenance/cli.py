@@ -138,18 +138,27 @@ def evaluate(
     return ACCEPTED
 
 
-def reproduce(table: Positional[str], *, published: Path | None = None, json: bool = False) -> int:
+def reproduce(
+    table: Positional[str],
+    *,
+    published: Path | None = None,
+    data: str | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> int:
     """Compute a table of one of the four papers, the paper's value beside the measured one.
 
     Args:
-        table: parkin-3, so far.
+        table: parkin-3 (from published scores) or drawn-modalities (trained on drawn data), so far.
         published: folder of the scores that the table's authors published.
+        data: the set to train on as NAME:ROOT.
+        out: folder of the runs that are trained; goes on where it was stopped.
         json: print one JSON object.
     """
-    from countenance.console import print_rows
+    from countenance.console import print_rows, speaker
     from countenance.reproduction import reproduce as compute
 
-    rows = compute(table, published=published)
+    rows = compute(table, published=published, data=data, out=out, say=speaker("reproduce"))
     if not _printed({"table": table, "rows": [row.as_json() for row in rows]}, wanted=json):
         print_rows(rows)
     return ACCEPTED
@@ -169,19 +178,20 @@ def score(
     """Score a data set with one or several networks (the mean of their scores) and write the score table.
 
     Args:
-        networks: names of networks, such as sface.
+        networks: names of networks, such as sface, for pairs; folders of runs for presentations.
         data: the set as NAME:ROOT, such as lfw:/data/lfw.
         out: the score table to write.
-        split: of the set; for lfw train, development, view1 (both) or test.
-        folds: such as 1-5; all by default.
-        detector: yunet or mtcnn.
-        threads: processor threads.
+        split: train, development or test; for lfw also view1 (train and development).
+        folds: of lfw, such as 1-5; all by default.
+        detector: yunet or mtcnn, for pairs.
+        threads: processor threads, for pairs.
         json: print one JSON object.
     """
     from countenance.bulk import score as score_set
     from countenance.console import progress_of
     from countenance.files import refuse_as_target
     from countenance.scores import write_table
+    from countenance.scoring import ScoringReport
 
     refuse_as_target(out)
     with progress_of("images") as progress:
@@ -189,22 +199,85 @@ def score(
             networks, data=data, split=split, folds=folds, detect=detector, threads=threads, progress=progress
         )
     write_table(done.table, out)
-    card = {
+    card: dict[str, object] = {
         "samples": len(done.table),
-        "images": done.images,
         "seconds": done.seconds,
         "images_per_second": done.images_per_second,
-        "pairs_per_second": done.pairs_per_second,
-        "without_face": [str(path) for path in done.without_face],
         "out": str(out),
     }
-    if not _printed(card, wanted=json):
-        print(
+    words = f"{len(done.table):,} presentations in {done.seconds:.1f} s: {done.images_per_second:.1f} per second"
+    if isinstance(done, ScoringReport):
+        card |= {
+            "images": done.images,
+            "pairs_per_second": done.pairs_per_second,
+            "without_face": [str(path) for path in done.without_face],
+        }
+        words = (
             f"{len(done.table):,} comparisons of {done.images:,} images in {done.seconds:.1f} s: "
             f"{done.pairs_per_second:.1f} pairs and {done.images_per_second:.1f} images per second; "
             f"{len(done.without_face)} images without a face"
         )
+    if not _printed(card, wanted=json):
+        print(words)
         print(f"The table: {out}")
+    return ACCEPTED
+
+
+def train(
+    recipe: Positional[str],
+    *,
+    data: str,
+    out: Path,
+    epochs: int = 7,
+    batch_size: int = 64,
+    modalities: str = "rgb,infrared,depth",
+    choice: str = "development",
+    bona_fide_label: str | None = None,
+    seed: int = 0,
+    json: bool = False,
+) -> int:
+    """Train one network; goes on where a run in the same folder was stopped.
+
+    Args:
+        recipe: slim-pad.
+        data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF.
+        out: folder of the run; score takes it as a network.
+        epochs: in all.
+        batch_size: samples in a step.
+        modalities: the sensors that the network reads.
+        choice: development (the epoch with the highest AUC there) or last.
+        bona_fide_label: as for datasets check.
+        seed: makes it repeatable.
+        json: print one JSON object.
+    """
+    from countenance.console import progress_of, speaker
+    from countenance.files import refuse_as_target
+    from countenance.recipes.slim_pad import SlimPadRecipe, recipe_named
+
+    refuse_as_target(out / "last.json")
+    given = SlimPadRecipe.of_words(
+        modalities=modalities, choice=choice, epochs=epochs, batch_size=batch_size, seed=seed
+    )
+    with progress_of("steps") as progress:
+        done = recipe_named(recipe)(
+            given, data=data, out=out, bona_fide_label=bona_fide_label, progress=progress, say=speaker("train")
+        )
+    card = {
+        "epochs": done.epochs,
+        "best": done.best,
+        "checkpoint": str(done.checkpoint),
+        "losses": done.losses,
+        "development_auc": done.auc,
+        "parameters": done.parameters,
+        "seconds": done.seconds,
+        "label": done.label,
+    }
+    if not _printed(card, wanted=json):
+        if done.label:
+            print(f"*** {done.label} ***")
+        chosen = f", development AUC {done.auc[done.best - 1]:.4f}" if done.auc else ""
+        print(f"{done.epochs} epochs in {done.seconds:.1f} s; the network is that of epoch {done.best}{chosen}")
+        print(f"The run: {out}")
     return ACCEPTED
 
 
@@ -440,6 +513,7 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "datasets check": datasets_check,
     "check": check,
     "verify": verify,
+    "train": train,
     "score": score,
     "evaluate": evaluate,
     "reproduce": reproduce,

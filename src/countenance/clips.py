@@ -298,8 +298,10 @@ class ClipReader:
                         came=f"more of them in {self._path}",
                         remedy="cut the clip",
                     )
-                following = seconds[-1] + (1 / rate if rate else 0.0) if seconds else 0.0
-                seconds.append(following if frame.time is None else float(frame.time))
+                if frame.pts is None or not stream.time_base:
+                    seconds.append(seconds[-1] + (1 / rate if rate else 0.0) if seconds else 0.0)
+                else:
+                    seconds.append(float(frame.pts * stream.time_base))
                 yield frame
             stated = _stated_seconds(container)
         if not seconds:

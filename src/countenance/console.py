@@ -131,15 +131,17 @@ def print_inspection(found: "Inspection") -> None:
 
 def print_rows(rows: Sequence[TableRow]) -> None:
     """Print a reproduced table: the paper's value beside the measured one, in percent."""
+    drawn = any(row.bootstrap for row in rows)
     print_table(
-        ("row", "paper", "measured", "count", "95 %"),
+        ("row", "paper", "measured", "count", "95 %", *(["bootstrap 95 %"] if drawn else [])),
         (
             (
                 row.name,
                 "" if row.reported is None else f"{row.reported:.2f}",
                 f"{row.measured:.2f}",
-                f"{row.count.count:,} of {row.count.trials:,}",
+                "" if row.count is None else f"{row.count.count:,} of {row.count.trials:,}",
                 range_of(row.interval, scale=1),
+                *([range_of(row.bootstrap, scale=1)] if drawn else []),
             )
             for row in rows
         ),

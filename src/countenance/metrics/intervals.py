@@ -6,7 +6,7 @@ Ratha and Pankanti 2004 (rows of one person are not independent, so persons are 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,14 @@ class Interval:
     high: float
     method: str
     confidence: float = CONFIDENCE
+
+    def times(self, factor: float) -> "Interval":
+        """Return it on another scale, such as percent; `factor` is above 0.
+
+        >>> Interval(0.25, 0.5, "Clopper-Pearson").times(100).high
+        50.0
+        """
+        return replace(self, low=self.low * factor, high=self.high * factor)
 
 
 def clopper_pearson(proportion: Proportion, *, confidence: float = CONFIDENCE) -> Interval:

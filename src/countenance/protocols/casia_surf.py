@@ -15,7 +15,7 @@ from pathlib import Path
 
 from countenance.errors import MissingFile
 from countenance.metrics.counts import SortedScores
-from countenance.metrics.intervals import Interval, clopper_pearson
+from countenance.metrics.intervals import clopper_pearson
 from countenance.protocols.table import TableRow
 from countenance.score_formats import LabelList, read_label_list, read_views
 from countenance.scores import PresentationTable, mean_of
@@ -81,13 +81,12 @@ def _single_networks(runs: Mapping[str, list[PresentationTable]]) -> Iterator[tu
 def _row(name: str, reported: float | None, table: PresentationTable) -> TableRow:
     ordered = SortedScores.of(positives=table.positives, negatives=table.negatives)
     accepted = ordered.true_accepts_at_false_accept_rate(FALSE_ACCEPT_RATE)
-    interval = clopper_pearson(accepted)
     return TableRow(
         name=name,
         reported=reported,
         measured=100 * accepted.value,
         count=accepted,
-        interval=Interval(100 * interval.low, 100 * interval.high, interval.method, interval.confidence),
+        interval=clopper_pearson(accepted).times(100),
         data="CASIA-SURF validation, published scores",
         note=_what_the_target_permits(ordered.negative_total),
     )

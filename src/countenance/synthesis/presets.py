@@ -1,8 +1,8 @@
 """How hard the drawn world is: three presets, each one frozen record of all its knobs.
 
-`paper` is tuned so that a small network finds infrared easier than colour and depth easier than infrared, with none of
-them free, as in Table 5 of Zhang et al., "A Dataset and Benchmark for Large-scale Multi-modal Face Anti-spoofing",
-CVPR 2019. `easy` is for smoke tests and demonstrations, `hard` for networks that find `paper` too easy.
+`paper` is meant to give the order of Table 5 of Parkin and Grinchuk 2019: colour, then infrared, then depth. As measured
+(docs/drawn-world.md) colour is the weakest and all three together the best, but infrared comes out above depth. `easy`
+is for smoke tests and demonstrations, `hard` for networks that find `paper` too easy.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,64 @@
+"""Scoring a set of presentations with networks of one's own: the mean of their scores, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from countenance.bulk import score
+from countenance.checkpoints import Checkpoint, write_checkpoint
+from countenance.errors import MissingFile, UsageError
+from countenance.networks.slim_pad import SlimPad
+from countenance.vocabulary import Modality
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A manifest of three grey pictures, two of them in test."""
+    root = tmp_path / "own"
+    root.mkdir()
+    rows = ["id,subject,presentation,species,split,infrared"]
+    for name, kind, split in (("a", "bona_fide,", "test"), ("b", "attack,print", "test"), ("c", "bona_fide,", "train")):
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (40, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{name}.png")
+        rows.append(f"{name},s-{name},{kind},{split},{name}.png")
+    (root / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return f"manifest:{root}"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs, of other weights."""
+    card = {"network": "slim-pad", "modalities": ["infrared"], "width": 2}
+    folders = []
+    for seed in (0, 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            state = SlimPad([Modality.INFRARED], width=2).state_dict()
+        folders.append(str(tmp_path / f"run-{seed}"))
+        write_checkpoint(folders[-1], "best", Checkpoint({f"module.{name}": state[name] for name in state}, card))
+    return folders
+
+
+def test_several_runs_give_the_mean_of_their_scores(data, runs):
+    alone = [score([run], data=data, split="test").table for run in runs]
+    together = score(runs, data=data, split="test").table
+    assert together.identifiers.tolist() == ["a", "b"]
+    np.testing.assert_allclose(together.scores, (alone[0].scores + alone[1].scores) / 2)
+    assert (alone[0].scores != alone[1].scores).all()
+
+
+@pytest.mark.parametrize(
+    ("networks", "options", "error", "words"),
+    [
+        (["sface"], {"split": "test"}, UsageError, "folders of runs, .*; came the network 'sface'; train a network"),
+        (None, {"split": "view1"}, UsageError, "came split 'view1' and folds None"),
+        (None, {"split": "test", "folds": "1-2"}, UsageError, "came split 'test' and folds 1-2"),
+        (None, {"split": "development"}, UsageError, "presentations to score; came none"),
+        ([], {"split": "test"}, UsageError, "a network to score with"),
+        (None, {"split": "test", "data": "manifest:/nowhere"}, MissingFile, "manifest"),
+    ],
+)
+def test_what_it_refuses(data, runs, networks, options, error, words):
+    with pytest.raises(error, match=words):
+        score(runs if networks is None else networks, **{"data": data, **options})
