@@ -15,7 +15,7 @@ PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
     "scores score_formats metrics",
-    "images",
+    "images threads",
     "faces clips transforms synthesis",
     "datasets networks losses",
     "training scoring checkpoints weights loading tracking",

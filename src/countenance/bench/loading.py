@@ -9,9 +9,7 @@ P14-load is the 160 pixel picture that face sets are kept as, P14-load-640x480 a
 takes most of both sides' time. P14-cached is a batch of 256 out of the cache, beside the same peer.
 """
 
-import contextlib
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from countenance.errors import UsageError
 from countenance.loading.cache import build_cache
 from countenance.loading.pictures import Entry, FilePlanes, PlaneSource
 from countenance.progress import Say, unheard
+from countenance.threads import one_thread
 from countenance.transforms.cropping import draw_crop
 from countenance.vocabulary import Modality
 
@@ -66,7 +65,7 @@ def bench_loading(*, rounds: int = 5, seed: int = 0, share: float = 1.0, say: Sa
     """
     generator = np.random.default_rng(seed)
     results = []
-    with tempfile.TemporaryDirectory(prefix="countenance-bench-") as folder, _one_thread():
+    with tempfile.TemporaryDirectory(prefix="countenance-bench-") as folder, one_thread():
         for pictures in (LOADED, FRAMES):
             entries = _write(pictures, Path(folder) / pictures.name, generator, count=round(pictures.count * share))
             kilobytes = sum(entry.paths[Modality.RGB].stat().st_size for entry in entries) / len(entries) / 1024
@@ -77,17 +76,6 @@ def bench_loading(*, rounds: int = 5, seed: int = 0, share: float = 1.0, say: Sa
                 row = replace(pictures, name="P14-cached", goal=100.0, passes=4)
                 results.append(_row(row, cached, entries, f"cache of {words}", rounds=rounds, say=say))
     return results
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread: a second one that waits in a loop would be counted as the peer's work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _row(

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +31,7 @@ from countenance.files import existing_file, sha256_of, write_atomically
 from countenance.progress import Progress, unheard
 from countenance.synthesis.scene import DrawnClip, draw_clip
 from countenance.synthesis.spec import ClipSpec
+from countenance.threads import one_thread
 
 Draw = Callable[[ClipSpec], DrawnClip]
 Encode = Callable[[DrawnClip], Sequence[bytes]]
@@ -280,7 +280,7 @@ def _drawn(clips: Sequence[PlannedClip], base: Path, draw: Draw, workers: int) -
     """Draw and write clips; yield the rows of each, in order."""
     task = partial(_draw_one, base=base, draw=draw)
     if workers == 1 or not clips:
-        with _one_thread():
+        with one_thread():
             yield from map(task, clips)
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _enter_worker)
@@ -294,17 +294,6 @@ def _drawn(clips: Sequence[PlannedClip], base: Path, draw: Draw, workers: int) -
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Hold torch to one thread: small arrays gain nothing from more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _enter_worker() -> None:
