@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
-from countenance.datasets.named import PRESENTATIONS, read_presentations
+from countenance.datasets.named import PRESENTATIONS, read_presentations, split_name
 from countenance.errors import UsageError, at_least
 from countenance.networks.record import Task
 from countenance.presentation_scoring import PresentationReport, score_presentations
@@ -15,6 +15,8 @@ from countenance.scores import mean_of
 from countenance.scoring import ScoringReport, score_comparisons
 from countenance.trained import is_run, trained_network
 from countenance.vocabulary import Split
+
+LONGEST_LIST = 100  # of folds, in words and in numbers: a slip of the finger must not fill the memory
 
 
 def score(
@@ -87,15 +89,10 @@ def _score_presentations(
 
 
 def _comparisons(data: str, split: str, folds: str | None) -> list[Comparison]:
-    name, separator, root = data.partition(":")
-    if not separator or not root:
-        raise UsageError(expected="a data set as NAME:ROOT", came=repr(data), remedy="for example lfw:/data/lfw")
+    name, root = split_name(data)
     if name != "lfw":
         raise UsageError(expected="a pair set that is read so far: lfw", came=repr(name), remedy="use lfw:ROOT")
     return read_comparisons(root, split, folds=None if folds is None else fold_numbers(folds))
-
-
-LONGEST_LIST = 100
 
 
 def fold_numbers(words: str) -> list[int]:

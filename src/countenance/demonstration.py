@@ -58,9 +58,10 @@ def demonstrate(out: str | os.PathLike[str], *, seed: int = 0, say: Say = unhear
     started = time.perf_counter()
     folder = Path(out)
     say("drawing scores of 100 subjects, 4 attack species")
-    scores = write_table(draw_scores(np.random.default_rng(seed)), folder / "scores.csv")
+    table = draw_scores(np.random.default_rng(seed))
+    scores = write_table(table, folder / "scores.csv")
     say("judging the test subjects at the threshold of the development subjects")
-    evaluation = evaluate(draw_scores(np.random.default_rng(seed)), seed=seed, label=DRAWN)
+    evaluation = evaluate(table, seed=seed, label=DRAWN)
     say("writing the report")
     report, _ = write_report(
         evaluation,

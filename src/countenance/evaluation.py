@@ -206,7 +206,6 @@ def evaluate(
         table = test
     if development is not None:
         development = _rows_of(development, Split.DEVELOPMENT) or development
-        _refuse_shared_rows(table, development)
     point = _operating_point(table, development, threshold, rule)
     make = _presentations if isinstance(table, PresentationTable) else _comparisons
     bootstrap = Bootstrap(resamples, np.random.default_rng(seed), progress)
@@ -221,7 +220,12 @@ def _rows_of(table: PresentationTable | ComparisonTable, split: Split) -> Presen
     return table.select(rows)
 
 
-def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
+def _split_of(development: ScoreTable, table: ScoreTable) -> Split:
+    """The split that scores called development are of: test, when they repeat those to be judged.
+
+    Raises:
+        ProtocolMismatch: scores of the other kind or of a test split, or rows that are in both tables.
+    """
     if type(table) is not type(development):
         raise ProtocolMismatch(
             expected=f"development scores of the same kind ({type(table).__name__})",
@@ -235,7 +239,7 @@ def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
             remedy="name the development table, or mend its column split",
         )
     if table.repeats(development):
-        return  # judged all the same, marked as described
+        return Split.TEST  # judged all the same, marked as described
     where = dict(zip(development.identifiers.tolist(), development.scores.tolist(), strict=True))
     common = [
         (name, math.isclose(score, where[name], rel_tol=1e-6))
@@ -249,6 +253,7 @@ def _refuse_shared_rows(table: ScoreTable, development: ScoreTable) -> None:
             came=f"{len(shared)} rows in both tables, such as {shared[0]!r}",
             remedy="take them out of one of the two tables",
         )
+    return Split.DEVELOPMENT
 
 
 def _operating_point(
@@ -258,7 +263,7 @@ def _operating_point(
         return OperatingPoint(threshold, "given", None)
     if development is None:
         return choose(table, rule, split=Split.TEST)
-    return choose(development, rule, split=Split.TEST if table.repeats(development) else Split.DEVELOPMENT)
+    return choose(development, rule, split=_split_of(development, table))
 
 
 def _share(key: str, name: str, count: Proportion, *, about: str = "curve") -> Measure:

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -91,7 +92,7 @@ class ScoreTable:
         """Scores of the attack or non-mated rows that responded, unsorted."""
         return self.scores[~self.is_positive & self.responded]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the multiset of (class, score): the same whatever the rows are called or how they are sorted.
 
