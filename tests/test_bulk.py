@@ -1,14 +1,18 @@
 """Scoring a set of presentations with networks of one's own: the mean of their scores, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from countenance.bulk import score
+from countenance.bulk import PresentationOptions, run_names, score
 from countenance.checkpoints import Checkpoint, write_checkpoint
+from countenance.ensemble_scoring import EnsembleReport
 from countenance.errors import MissingFile, UsageError
 from countenance.networks.slim_pad import SlimPad
+from countenance.scores import read_table
 from countenance.vocabulary import Modality
 
 
@@ -48,15 +52,50 @@ def test_several_runs_give_the_mean_of_their_scores(data, runs):
     assert (alone[0].scores != alone[1].scores).all()
 
 
+def test_mirrored_views_and_the_table_of_each_network(data, runs, tmp_path):
+    plain = score(runs, data=data, split="test")
+    folder = tmp_path / "members"
+    mirrored = score(runs, data=data, split="test", options=PresentationOptions(mirror=True, members=folder))
+    assert isinstance(mirrored, EnsembleReport)
+    assert (mirrored.table.scores != plain.table.scores).all()
+    assert sorted(path.name for path in folder.iterdir()) == ["run-0.csv", "run-1.csv"]
+    for name, table in mirrored.members.items():
+        written = read_table(folder / f"{name}.csv")
+        np.testing.assert_array_equal(written.scores, table.scores)
+        assert written.identifiers.tolist() == ["a", "b"]
+
+
+def test_runs_are_named_below_what_they_have_in_common():
+    assert run_names(["/r/one/fold-1", "/r/two/fold-1"]) == {
+        "one/fold-1": "/r/one/fold-1",
+        "two/fold-1": "/r/two/fold-1",
+    }
+    with pytest.raises(UsageError, match="each network once"):
+        run_names(["/r/one", "/r/two/../one"])
+
+
 @pytest.mark.parametrize(
     ("networks", "options", "error", "words"),
     [
-        (["sface"], {"split": "test"}, UsageError, "folders of runs, .*; came the network 'sface'; train a network"),
+        (["sface"], {"split": "test"}, UsageError, "or the folder of a run; came the network 'sface'; train one"),
         (None, {"split": "view1"}, UsageError, "came split 'view1' and folds None"),
         (None, {"split": "test", "folds": "1-2"}, UsageError, "came split 'test' and folds 1-2"),
         (None, {"split": "development"}, UsageError, "presentations to score; came none"),
         ([], {"split": "test"}, UsageError, "a network to score with"),
         (None, {"split": "test", "data": "manifest:/nowhere"}, MissingFile, "manifest"),
+        (
+            None,
+            {"split": "test", "options": PresentationOptions(precision="int8")},
+            UsageError,
+            "float32, bfloat16; came",
+        ),
+        (None, {"split": "test", "options": PresentationOptions(members=Path("/proc"))}, UsageError, "able to write"),
+        (
+            ["sface"],
+            {"split": "test", "data": "lfw:/", "options": PresentationOptions(mirror=True)},
+            UsageError,
+            "lfw:/",
+        ),
     ],
 )
 def test_what_it_refuses(data, runs, networks, options, error, words):

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 import countenance
-from countenance import cli
+from countenance import cli, demonstration
 from countenance.cli import VERBS, main
+from countenance.drawn_sets.casia_surf import plan
 from countenance.images import read_image
+from countenance.synthesis.scene import draw_clip
 
 HEAD = "id,subject,presentation,species,split,score\n"
 GOOD = HEAD + "".join(
@@ -158,13 +160,20 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["reproduce", "parkin-9"], "expected a table among parkin-3"),
         (["reproduce", "ito-2"], "expected a table that is built so far"),
         (["reproduce", "parkin-3"], "no folder"),
-        (["bench", "nonsense"], "expected benchmarks among P14, P15, loading, metrics, synthesis"),
+        (["bench", "nonsense"], "expected benchmarks among P14, P15, P16, P17, loading, metrics, multimodal"),
         (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
         (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),
         (["score", "--data", "lfw:/", "--out", "x.csv"], "expected a network to score with"),
-        (["score", "sface", "--data", "manifest:/", "--out", "x.csv"], "expected folders of runs"),
-        (["train", "resnet", "--data", "manifest:/", "--out", "x"], "expected a recipe that is built so far: slim-pad"),
-        (["train", "slim-pad", "--data", "manifest:/", "--out", "x", "--modalities", "x"], "sensors among rgb"),
+        (
+            ["score", "sface", "--data", "manifest:/", "--out", "x.csv"],
+            "or the folder of a run; came the network 'sface'",
+        ),
+        (["score", "sface", "--data", "lfw:/", "--mirror", "--out", "x.csv"], "expected a set of presentations"),
+        (["train", "resnet", "--data", "manifest:/", "--out", "x"], "expected a recipe: slim-pad, mlfa-slim"),
+        (
+            ["train", "slim-pad", "--data", "manifest:/", "--out", "x", "--modalities", "x"],
+            "expected modalities among rgb, infrared",
+        ),
         (["train", "slim-pad", "--data", "manifest:/", "--out", "x", "--epochs", "0"], "expected epochs of at least 1"),
         (["reproduce", "drawn-modalities"], "expected a drawn set to train on"),
         (["weights", "pull"], "expected names of weights"),
@@ -188,6 +197,10 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["score", "sface", "--data", "lfw:/", "--folds", "1-99999999999", "--out", "x.csv"], "folds 1 to 10"),
         (["score", "sface", "--data", "lfw:/", "--out", "/"], "to be able to write /"),
         (["check", "photo.jpg", "--model", "minifasnet-v2"], "minifasnet-v2, one of a pair"),
+        (["check", "photo.jpg", "--depth", "d.png"], "came no infrared; add --infrared FILE"),
+        (["check", "photo.jpg", "--depth", "a", "--depth=b"], "each option once; came --depth twice"),
+        (["check", "photo.jpg", "--depth", "d.png", "--model", "minifasnet"], "expected a photograph alone"),
+        (["check", "photo.jpg", "--depth", "d.png", "--missing", "x"], "a policy: refuse or subset"),
     ],
 )
 def test_a_wrong_request_is_refused_in_one_line(arguments, words, capsys):
@@ -277,16 +290,28 @@ def test_comparisons_are_told_by_their_header(tmp_path, capsys):
 
 def test_networks_and_weights_are_listed(capsys):
     networks = printed(["networks", "list"], capsys)["networks"]
-    assert {"name", "parameters", "inputs", "source"} <= set(networks[0])
+    assert all({"name", "parameters", "inputs", "source"} <= set(row) for row in networks)
+    parameters = {row["name"]: row["parameters"] for row in networks}
+    assert len(parameters) == len(networks)
+    assert parameters["yunet"] == 53_104
+    assert (parameters["mlfa-resnet34"], parameters["mlfa-ir50"], parameters["sef-resnet18"]) == (
+        61_059_520,
+        99_335_552,
+        13_336_410,
+    )
+    assert {"feathernet-a", "feathernet-b", "facebagnet", "mlfa-slim"} <= parameters.keys()
     weights = printed(["weights", "list"], capsys)["weights"]
     assert {"yunet", "sface", "minifasnet_v2", "minifasnet_v1se"} <= {row["name"] for row in weights}
 
 
-def test_the_demo_writes_its_report(tmp_path, capsys):
+def test_the_demo_writes_its_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demonstration, "SUBJECTS", 3)
     card = printed(["demo", "--out", tmp_path], capsys)
     assert set(card) >= {"report", "seconds", "multimodal", "authentication", "universal"}
     assert "drawn data" in (tmp_path / "report.html").read_text()
     assert card["multimodal"]["label"].startswith("drawn data")
+    assert card["multimodal"]["network"] == "mlfa-slim"
+    assert card["multimodal"]["counts"]["attack"] == 30
     again = (tmp_path / "scores.csv").read_bytes()
     printed(["demo", "--out", tmp_path], capsys)
     assert (tmp_path / "scores.csv").read_bytes() == again
@@ -301,6 +326,22 @@ def test_the_published_samples_are_decided_as_their_authors_say(data_folder, cap
         assert card["bona_fide"] is (status == 0)
         assert card["reasons"] == ([] if status == 0 else ["presentation_attack"])
         assert card["threshold"] == 0.5
+
+
+def test_three_sensors_are_decided_on(tmp_path, capsys):
+    clip = next(clip for clip in plan(subjects=3, frames=1).clips if not clip.species)
+    for name, data in zip(("color.jpg", "d.jpg", "i.jpg"), clip.encode(draw_clip(clip.spec)), strict=True):
+        (tmp_path / name).write_bytes(data)
+    arguments = ["check", tmp_path / "color.jpg", "--depth", tmp_path / "d.jpg", "--infrared", tmp_path / "i.jpg"]
+    card = printed(arguments, capsys)
+    assert set(card) >= {"score", "threshold", "bona_fide", "reasons", "model", "sensors", "missing", "label"}
+    assert (card["model"], card["missing"], card["label"]) == ("mlfa-slim", "refuse", "drawn data")
+    assert card["sensors"] == ["rgb", "infrared", "depth"]
+    assert card["bona_fide"] is (card["status"] == 0) is (card["score"] >= card["threshold"])
+    assert main([*map(str, arguments)]) == card["status"]
+    assert "*** the network was trained on drawn data" in capsys.readouterr().out
+    Image.new("L", (112, 112)).save(tmp_path / "d.jpg")
+    assert "a picture of one grey" in refused(arguments, capsys)
 
 
 @pytest.mark.usefixtures("with_weights")

@@ -15,12 +15,12 @@ PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
     "scores score_formats metrics",
-    "images threads",
+    "images threads mosaic",
     "faces clips transforms synthesis",
     "datasets networks losses",
-    "training scoring checkpoints weights loading tracking",
-    "attacks protocols challenge evaluation drawn_sets presentation_scoring",
-    "systems released trained",
+    "training scoring checkpoints weights loading tracking foreign_checkpoints",
+    "attacks protocols challenge evaluation drawn_sets presentation_scoring trained transfer",
+    "systems released shipped presentation_training ensemble_scoring",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
     "demonstration",
     "service bench console",

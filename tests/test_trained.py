@@ -5,8 +5,10 @@ import torch
 
 from countenance.checkpoints import Checkpoint, write_checkpoint
 from countenance.errors import DataError, MissingFile
+from countenance.networks.caffe_resnet import slim_resnet
+from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.slim_pad import SlimPad
-from countenance.trained import is_run, trained_network
+from countenance.trained import described, is_run, trained_network, trunk_named
 from countenance.vocabulary import Modality
 
 CARD = {"network": "slim-pad", "modalities": ["depth", "rgb"], "width": 4}
@@ -30,7 +32,25 @@ def test_the_network_comes_back_ready_to_judge(tmp_path, network):
     assert back.modalities == (Modality.DEPTH, Modality.RGB)
     assert not back.training
     planes = torch.rand(2, 4, 112, 112)
-    assert torch.equal(back(planes), network.eval()(planes))
+    torch.testing.assert_close(back(planes), network.eval()(planes))  # another memory layout, another rounding
+
+
+@pytest.mark.parametrize("switches", [{}, {"aggregation": False, "excitation": True}, {"bottleneck": True, "side": 125}])
+def test_a_multi_level_network_comes_back_from_its_card(tmp_path, switches):
+    network = MultiLevelNetwork(slim_resnet(2), streams=(Modality.DEPTH,) * 3, **switches)
+    tensors = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
+    write_checkpoint(tmp_path, "best", Checkpoint(tensors, described(network)))
+    back = trained_network(tmp_path)
+    assert isinstance(back, MultiLevelNetwork)
+    assert (back.streams, back.switches, back.side) == (network.streams, network.switches, network.side)
+    planes = torch.rand(2, 1, network.side, network.side)
+    torch.testing.assert_close(back(planes), network.eval()(planes))
+
+
+def test_a_trunk_has_a_name():
+    assert trunk_named("caffe-resnet34", 8).channels == (8, 16, 32, 64, 128)
+    with pytest.raises(DataError, match="a trunk among caffe-resnet34"):
+        trunk_named("vgg", 8)
 
 
 def test_what_is_no_network_of_ours(tmp_path, network):
@@ -38,5 +58,5 @@ def test_what_is_no_network_of_ours(tmp_path, network):
         trained_network(tmp_path)
     for changes in ({"network": "resnet"}, {"width": 6}, {"modalities": ["thermal"]}, {"modalities": ["rgb"]}):
         written(tmp_path, network, **changes)
-        with pytest.raises(DataError, match="a network among slim-pad in"):
+        with pytest.raises(DataError, match="a network among slim-pad, mlfa in"):
             trained_network(tmp_path)

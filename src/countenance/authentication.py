@@ -1,44 +1,169 @@
-"""Decisions about photographs: is it live, and is it the same person.
+"""Decisions about presentations: is it live, and is it the same person.
 
-Each decision asks one released network and answers at that network's stated operating point. What cannot be judged (no
-face, two faces, a damaged file) raises an error and receives no score. Pixels are read before any network is built, so
-that a broken file costs nothing.
+Each decision asks one network and answers at that network's stated operating point. What cannot be judged (no face, two
+faces, a damaged file, a sensor that shows nothing) raises an error and receives no score. Pixels are read before any
+network is asked, so that a broken file costs little.
 """
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
+import torch
 
+from countenance.errors import UsageError, WrongModality
 from countenance.faces.alignment import align
 from countenance.faces.detection import central_face, only_face
 from countenance.images import read_image
+from countenance.loading.aligned_sensors import AlignedPlanes, read_aligned
 from countenance.metrics.operating_point import OperatingPoint
+from countenance.networks.catalogue import RECORDS
 from countenance.networks.record import Task
+from countenance.networks.slim_pad import channels_of
+from countenance.presentation_scoring import scores_of, stack_planes
 from countenance.released import detector, operating_point, presentation_network, recogniser
-from countenance.vocabulary import Decision, Reason
+from countenance.shipped import MLFA_SLIM, StatedNetwork, stated_network, words
+from countenance.transforms.resizing import resized
+from countenance.vocabulary import Decision, Modality, Reason
+
+PHOTOGRAPH = "minifasnet"
+"""The network for a photograph alone, unless another one is named."""
 
 
-def check(image: str | os.PathLike[str], *, model: str = "minifasnet", detect: str = "yunet") -> Decision:
-    """Decide whether a photograph shows a live, bona fide presentation.
+class Missing(StrEnum):
+    """What is done about a sensor that the network reads and that shows nothing.
+
+    `REFUSE` asks for all of them. `SUBSET` lets the network judge by the others, where it was trained to and its card
+    states a threshold for exactly these; whoever can blind a sensor then chooses what he is judged by.
+    """
+
+    REFUSE = "refuse"
+    SUBSET = "subset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorDecision(Decision):
+    """A decision about one presentation to several sensors.
+
+    Attributes:
+        sensors: whose pictures the network was shown.
+        missing: the policy on the others.
+        label: of the data that the network was trained on, such as "drawn data"; "" for real data.
+    """
+
+    sensors: tuple[Modality, ...]
+    missing: Missing
+    label: str
+
+
+def check(
+    image: str | os.PathLike[str],
+    *,
+    depth: str | os.PathLike[str] | None = None,
+    infrared: str | os.PathLike[str] | None = None,
+    missing: str = Missing.REFUSE,
+    model: str | None = None,
+    detect: str = "yunet",
+) -> Decision:
+    """Decide whether a live, bona fide presentation is before the camera: by a photograph, or by several sensors.
+
+    With a depth or an infrared picture, or with a network that reads them, all pictures are crops of one face, as the
+    network's training set stores them, which lie on each other and have one size; no face is looked for.
 
     Args:
-        image: a photograph of one face.
-        model: the presentation attack detector; "minifasnet" is the published pair that most packages wrap.
-        detect: the face detector, "yunet" or "mtcnn".
+        image: a photograph of one face; with other sensors the colour crop.
+        depth: the depth crop, a grey picture of 8 bits.
+        infrared: the infrared crop, a grey picture of 8 bits.
+        missing: what is done about a sensor that is not named or shows nothing, one of `Missing`.
+        model: "minifasnet", the published pair that most packages wrap, for a photograph alone; a shipped network
+            or the folder of a run for several sensors. None: "minifasnet", or "mlfa-slim" with a second picture.
+        detect: the face detector for a photograph alone, "yunet" or "mtcnn".
 
     Returns:
-        A decision whose score is P(bona fide).
+        A decision whose score is P(bona fide); a `SensorDecision` where a network of several sensors was asked.
 
     Raises:
-        InputError: the image cannot be read, shows no face, or shows two.
-        DataError: the file is missing, or the network's weights cannot be had.
-        UsageError: an unknown model or detector.
+        InputError: a picture cannot be read, shows no face, or shows two; pictures of two sizes, one picture for two
+            sensors, a sensor that shows nothing.
+        DataError: a file is missing, or the network's weights cannot be had.
+        UsageError: an unknown model, detector or policy; a sensor is not named, or is not read by the network.
     """
+    given = {Modality.DEPTH: depth, Modality.INFRARED: infrared}
+    others = {modality: Path(path) for modality, path in given.items() if path is not None}
+    if model is None:
+        model = MLFA_SLIM if others else PHOTOGRAPH
+    if missing not in set(Missing):
+        raise UsageError(expected=f"a policy: {' or '.join(Missing)}", came=repr(missing), remedy="name one of them")
+    if any(record.name == model for record in RECORDS):
+        _refuse_for_photograph(model, others, Missing(missing))
+        return _check_photograph(image, model, detect)
+    return _check_sensors({Modality.RGB: Path(image), **others}, stated_network(model), Missing(missing))
+
+
+def _refuse_for_photograph(model: str, others: Mapping[Modality, Path], missing: Missing) -> None:
+    if others or missing is not Missing.REFUSE:
+        raise UsageError(
+            expected=f"a photograph alone, for {model}",
+            came=f"{words(others)} beside it" if others else f"the policy {missing}",
+            remedy=f"name a network of several sensors: {MLFA_SLIM}",
+        )
+
+
+def _check_photograph(image: str | os.PathLike[str], model: str, detect: str) -> Decision:
     point = operating_point(model, task=Task.PRESENTATION_ATTACK_DETECTION)
     pixels = read_image(image)
     face = only_face(detector(detect).detect(pixels), name=os.fspath(image))
     score = presentation_network(model).bona_fide_score(pixels, face.box)
     return _decided(score, point, model, otherwise=Reason.PRESENTATION_ATTACK)
+
+
+def _check_sensors(paths: Mapping[Modality, Path], network: StatedNetwork, missing: Missing) -> SensorDecision:
+    read = network.module.modalities
+    if strangers := set(paths) - {Modality.RGB, *read}:
+        raise UsageError(
+            expected=f"sensors that {network.name} reads: {words(read)}",
+            came=words(strangers),
+            remedy="leave the others out, or name another network",
+        )
+    absent = [modality for modality in read if modality not in paths]
+    if absent and missing is Missing.REFUSE:
+        raise UsageError(
+            expected=f"a picture of each sensor that {network.name} reads: {words(read)}",
+            came=f"no {words(absent)}",
+            remedy=f"add {' and '.join(f'--{modality} FILE' for modality in absent)}, or let the network judge by the "
+            f"others: --missing {Missing.SUBSET}",
+        )
+    seen = read_aligned({modality: path for modality, path in paths.items() if modality in read})
+    if seen.empty and (missing is Missing.REFUSE or not seen.planes):
+        raise WrongModality(
+            expected=f"a picture of each sensor that {network.name} reads: {words(read)}",
+            came="; ".join(f"{why} from {modality}, in {paths[modality]}" for modality, why in seen.empty.items()),
+            remedy="see that the sensor is on and not covered"
+            + (f", or let the network judge by the others: --missing {Missing.SUBSET}" if seen.planes else ""),
+        )
+    point = network.point_for(seen.planes)
+    decided = _decided(_score(seen, network), point, network.name, otherwise=Reason.PRESENTATION_ATTACK)
+    return SensorDecision(
+        **vars(decided),
+        sensors=tuple(modality for modality in Modality if modality in seen.planes),
+        missing=missing,
+        label=network.label,
+    )
+
+
+def _score(seen: AlignedPlanes, network: StatedNetwork) -> float:
+    """Return P(bona fide); a sensor that is not there is black, and masked."""
+    read, side = network.module.modalities, network.module.side
+    black = {modality: np.zeros((1, side, side, channels_of([modality])), np.uint8) for modality in read}
+    planes = {modality: resized(plane[None], height=side, width=side) for modality, plane in seen.planes.items()}
+    stacked = stack_planes(black | planes, read)  # (1, C, side, side)
+    present = [modality in planes for modality in read]
+    with torch.inference_mode():
+        margin = network.module(stacked) if all(present) else network.module(stacked, torch.tensor([present]))
+    return float(scores_of(margin)[0])
 
 
 def verify(

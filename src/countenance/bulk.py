@@ -1,22 +1,40 @@
 """Score a whole data set with released or trained networks: what the command `score` does."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
 from countenance.datasets.named import PRESENTATIONS, read_presentations, split_name
+from countenance.ensemble_scoring import EnsembleReport, Precision, score_ensemble
 from countenance.errors import UsageError, at_least
+from countenance.files import refuse_as_target
 from countenance.networks.record import Task
-from countenance.presentation_scoring import PresentationReport, score_presentations
 from countenance.progress import Progress, unheard
 from countenance.released import detector, operating_point, recogniser
-from countenance.scores import mean_of
+from countenance.scores import mean_of, write_table
 from countenance.scoring import ScoringReport, score_comparisons
-from countenance.trained import is_run, trained_network
+from countenance.shipped import presentation_module
 from countenance.vocabulary import Split
 
 LONGEST_LIST = 100  # of folds, in words and in numbers: a slip of the finger must not fill the memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentationOptions:
+    """How presentations are scored; pairs have none of it.
+
+    Attributes:
+        mirror: the mean over each as it is and mirrored left to right.
+        precision: float32 or bfloat16; see `score_ensemble`.
+        members: a folder for each network's own table, by the name that `run_names` gives it.
+    """
+
+    mirror: bool = False
+    precision: str = Precision.FLOAT32
+    members: Path | None = None
 
 
 def score(
@@ -27,8 +45,9 @@ def score(
     folds: str | None = None,
     detect: str = "yunet",
     threads: int = 2,
+    options: PresentationOptions = PresentationOptions(),
     progress: Progress = unheard,
-) -> ScoringReport | PresentationReport:
+) -> ScoringReport | EnsembleReport:
     """Score one split of a data set; several networks give the mean of their scores.
 
     Args:
@@ -38,10 +57,12 @@ def score(
         folds: of a set of pairs, such as "1-5" or "1,3"; all by default.
         detect: the face detector, for a set of pairs.
         threads: processor threads, for a set of pairs.
+        options: for a set of presentations.
         progress: called with (images done, images in all).
 
     Raises:
-        UsageError: no network, an unknown network, set, split or fold.
+        UsageError: no network, one twice, an unknown network, set, split, fold or precision, `options` for a set of
+            pairs, a network that reads a sensor which the set does not have, or a folder that cannot be written to.
         DataError: a file or the weights are missing.
         InputError: a photograph cannot be read.
     """
@@ -51,7 +72,28 @@ def score(
         )
     at_least(1, threads=threads)
     if data.partition(":")[0] in PRESENTATIONS:
-        return _score_presentations(networks, data, split, folds, progress)
+        _refuse_what_presentations_do_not_have(split, folds)
+        runs = run_names(networks)
+        tables = {} if options.members is None else {name: options.members / f"{name}.csv" for name in runs}
+        for place in tables.values():
+            refuse_as_target(place)
+        modules = {name: presentation_module(folder) for name, folder in runs.items()}
+        report = score_ensemble(
+            [row for row in read_presentations(data) if row.split == split],
+            modules,
+            mirror=options.mirror,
+            precision=_precision(options.precision),
+            progress=progress,
+        )
+        for name, place in tables.items():
+            write_table(report.members[name], place)
+        return report
+    if options != PresentationOptions():
+        raise UsageError(
+            expected="a set of presentations with mirrored views, a precision or tables of members",
+            came=data,
+            remedy="leave --mirror, --precision and --members out",
+        )
     for name in networks:
         operating_point(name, task=Task.VERIFICATION)
     comparisons = _comparisons(data, split, folds)
@@ -73,19 +115,36 @@ def score(
     )
 
 
-def _score_presentations(
-    networks: Sequence[str], data: str, split: str, folds: str | None, progress: Progress
-) -> PresentationReport:
-    strangers = [name for name in networks if not is_run(name)]
-    if strangers or folds is not None or split not in set(Split):
+def run_names(folders: Sequence[str]) -> dict[str, str]:
+    """Name each run by its path below the folder that all have in common.
+
+    Raises:
+        UsageError: a folder twice.
+
+    >>> list(run_names(["runs/arcface/fold-1", "runs/arcface/fold-2"])), list(run_names(["runs/a"]))
+    (['fold-1', 'fold-2'], ['a'])
+    """
+    paths = [Path(folder).resolve() for folder in folders]
+    common = os.path.commonpath([path.parent for path in paths])
+    names = {str(path.relative_to(common)): folder for path, folder in zip(paths, folders, strict=True)}
+    if len(names) != len(folders):
+        raise UsageError(expected="each network once", came=" ".join(folders), remedy="name it once")
+    return names
+
+
+def _refuse_what_presentations_do_not_have(split: str, folds: str | None) -> None:
+    if folds is not None or split not in set(Split):
         raise UsageError(
-            expected=f"folders of runs, a split among {', '.join(Split)}, and no folds, for a set of presentations",
-            came=f"the network {strangers[0]!r}" if strangers else f"split {split!r} and folds {folds}",
-            remedy="train a network: countenance train slim-pad --data NAME:ROOT --out RUN",
+            expected=f"a split among {', '.join(Split)}, and no folds, for a set of presentations",
+            came=f"split {split!r} and folds {folds}",
+            remedy="leave the folds out, or name a split",
         )
-    samples = [row for row in read_presentations(data) if row.split == split]
-    reports = [score_presentations(samples, trained_network(name), progress=progress) for name in networks]
-    return PresentationReport(mean_of([report.table for report in reports]), sum(report.seconds for report in reports))
+
+
+def _precision(name: str) -> Precision:
+    if name not in set(Precision):
+        raise UsageError(expected=f"a precision among {', '.join(Precision)}", came=repr(name), remedy="name one")
+    return Precision(name)
 
 
 def _comparisons(data: str, split: str, folds: str | None) -> list[Comparison]:

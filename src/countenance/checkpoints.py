@@ -20,6 +20,8 @@ from torch.optim import Optimizer
 from countenance.errors import DataError, DigestMismatch
 from countenance.files import existing_file, sha256_of, write_atomically
 
+BEST, LAST = "best", "last"
+"""Checkpoints of a run: the network that it ends with, and what it goes on from."""
 _FORMAT = 1
 _MODULE, _OPTIMIZER, _GENERATOR = "module.", "optimizer.", "generator"
 
@@ -31,10 +33,12 @@ class Checkpoint:
     Attributes:
         tensors: by name.
         card: everything else: recipe, epoch, digest of the data, sensors.
+        digest: SHA-256 of the tensor file it was read from; "" for one that has not been written.
     """
 
     tensors: Mapping[str, Tensor]
     card: Mapping[str, Any]
+    digest: str = ""
 
 
 def write_checkpoint(folder: str | os.PathLike[str], name: str, checkpoint: Checkpoint) -> Path:
@@ -84,7 +88,7 @@ def read_checkpoint(folder: str | os.PathLike[str], name: str) -> Checkpoint:
     if sha256_of(content) != digest:
         raise DigestMismatch(expected=f"{file} as it was written", came="other bytes", remedy=again)
     try:
-        return Checkpoint(load(content), card)
+        return Checkpoint(load(content), card, digest)
     except SafetensorError as error:
         raise DataError(expected=f"tensors in {base / file}", came="another format", remedy=again) from error
 

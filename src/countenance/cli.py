@@ -36,19 +36,20 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     """Run the main job end to end on drawn data, without a download, and write one report.
 
     Args:
-        out: folder for the score table, the card and the report.
+        out: folder for the drawn world, the score table, the card and the report.
         seed: makes the drawing repeatable.
         json: print one JSON object.
     """
-    from countenance.console import print_evaluation, speaker
+    from countenance.console import print_evaluation, progress_of, speaker
     from countenance.demonstration import demonstrate
 
-    done = demonstrate(out, seed=seed, say=speaker("demo", quiet=json))
+    with progress_of("clips") as progress:
+        done = demonstrate(out, seed=seed, progress=progress, say=speaker("demo", quiet=json))
     card = {
         "report": str(done.report),
         "scores": str(done.scores),
         "seconds": done.seconds,
-        "multimodal": {key: value for key, value in done.evaluation.as_json().items() if key != "sample_size"},
+        "multimodal": done.as_json(),
         "authentication": None,
         "universal": None,
     }
@@ -144,21 +145,28 @@ def reproduce(
     published: Path | None = None,
     data: str | None = None,
     out: Path | None = None,
+    initial: Path | None = None,
+    workers: int = 1,
     json: bool = False,
 ) -> int:
     """Compute a table of one of the four papers, the paper's value beside the measured one.
 
     Args:
-        table: parkin-3 (from published scores) or drawn-modalities (trained on drawn data), so far.
+        table: so far parkin-3 (from published scores, or trained), parkin-4, parkin-5, parkin-compared (the paper's
+            claims as paired differences) and drawn-modalities (trained on drawn data).
         published: folder of the scores that the table's authors published.
         data: the set to train on as NAME:ROOT.
         out: folder of the runs that are trained; goes on where it was stopped.
+        initial: folder of the pre-trained trunks that the parkin tables begin from.
+        workers: processes that train side by side.
         json: print one JSON object.
     """
     from countenance.console import print_rows, speaker
     from countenance.reproduction import reproduce as compute
 
-    rows = compute(table, published=published, data=data, out=out, say=speaker("reproduce"))
+    rows = compute(
+        table, published=published, data=data, out=out, initial=initial, workers=workers, say=speaker("reproduce")
+    )
     if not _printed({"table": table, "rows": [row.as_json() for row in rows]}, wanted=json):
         print_rows(rows)
     return ACCEPTED
@@ -173,6 +181,9 @@ def score(
     folds: str | None = None,
     detector: str = "yunet",
     threads: int = 2,
+    mirror: bool = False,
+    precision: str = "float32",
+    members: Path | None = None,
     json: bool = False,
 ) -> int:
     """Score a data set with one or several networks (the mean of their scores) and write the score table.
@@ -185,18 +196,30 @@ def score(
         folds: of lfw, such as 1-5; all by default.
         detector: yunet or mtcnn, for pairs.
         threads: processor threads, for pairs.
+        mirror: of presentations, the mean over each as it is and mirrored left to right.
+        precision: of presentations, float32 or bfloat16, which is faster for full-size networks.
+        members: of presentations, a folder for each network's own table.
         json: print one JSON object.
     """
+    from countenance.bulk import PresentationOptions, run_names
     from countenance.bulk import score as score_set
     from countenance.console import progress_of
     from countenance.files import refuse_as_target
     from countenance.scores import write_table
     from countenance.scoring import ScoringReport
 
-    refuse_as_target(out)
+    kept = [] if members is None or not networks else [members / f"{name}.csv" for name in run_names(networks)]
+    refuse_as_target(out, inputs=kept)
     with progress_of("images") as progress:
         done = score_set(
-            networks, data=data, split=split, folds=folds, detect=detector, threads=threads, progress=progress
+            networks,
+            data=data,
+            split=split,
+            folds=folds,
+            detect=detector,
+            threads=threads,
+            options=PresentationOptions(mirror=mirror, precision=precision, members=members),
+            progress=progress,
         )
     write_table(done.table, out)
     card: dict[str, object] = {
@@ -228,72 +251,103 @@ def train(
     *,
     data: str,
     out: Path,
-    epochs: int = 7,
-    batch_size: int = 64,
-    modalities: str = "rgb,infrared,depth",
-    choice: str = "development",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    modalities: str | None = None,
+    choice: str | None = None,
+    fold: str | None = None,
+    initial: Path | None = None,
+    teachers: tuple[Path, ...] | None = None,
+    precision: str | None = None,
+    sensor_dropout: float | None = None,
     bona_fide_label: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     json: bool = False,
 ) -> int:
     """Train one network; goes on where a run in the same folder was stopped.
 
     Args:
-        recipe: slim-pad.
-        data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF.
+        recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, pretraining-identities,
+            pretraining-gender or pretraining-distillation.
+        data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; of faces for pretraining.
         out: folder of the run; score takes it as a network.
-        epochs: in all.
-        batch_size: samples in a step.
-        modalities: the sensors that the network reads.
-        choice: development (the epoch with the highest AUC there) or last.
+        epochs: in all, where not the recipe's.
+        batch_size: samples in a step, where not the recipe's.
+        modalities: the sensors that the network reads, such as rgb,depth; of an mlfa one for each of its branches.
+        choice: development (the epoch with the highest AUC there, or on what the fold holds out) or last.
+        fold: of casia-surf, attack-1 to attack-3 or subject-1 to subject-5; the whole training split by default.
+        initial: folder of a pre-trained trunk that an mlfa begins from.
+        teachers: folders of runs whose ensemble an mlfa learns from.
+        precision: float32 or bfloat16.
+        sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
         bona_fide_label: as for datasets check.
         seed: makes it repeatable.
         json: print one JSON object.
     """
     from countenance.console import progress_of, speaker
     from countenance.files import refuse_as_target
-    from countenance.recipes.slim_pad import SlimPadRecipe, recipe_named
+    from countenance.recipes.named import Wishes
+    from countenance.recipes.named import train as train_named
 
     refuse_as_target(out / "last.json")
-    given = SlimPadRecipe.of_words(
-        modalities=modalities, choice=choice, epochs=epochs, batch_size=batch_size, seed=seed
+    wishes = Wishes(
+        epochs=epochs,
+        batch_size=batch_size,
+        modalities=modalities,
+        choice=choice,
+        bona_fide_label=bona_fide_label,
+        fold=fold,
+        initial=None if initial is None else str(initial),
+        teachers=teachers,
+        precision=precision,
+        sensor_dropout=sensor_dropout,
+        seed=seed,
     )
     with progress_of("steps") as progress:
-        done = recipe_named(recipe)(
-            given, data=data, out=out, bona_fide_label=bona_fide_label, progress=progress, say=speaker("train")
-        )
-    card = {
-        "epochs": done.epochs,
-        "best": done.best,
-        "checkpoint": str(done.checkpoint),
-        "losses": done.losses,
-        "development_auc": done.auc,
-        "parameters": done.parameters,
-        "seconds": done.seconds,
-        "label": done.label,
-    }
-    if not _printed(card, wanted=json):
+        done = train_named(recipe, wishes, data=data, out=out, progress=progress, say=speaker("train"))
+    if not _printed(done.as_json(), wanted=json):
         if done.label:
             print(f"*** {done.label} ***")
-        chosen = f", development AUC {done.auc[done.best - 1]:.4f}" if done.auc else ""
-        print(f"{done.epochs} epochs in {done.seconds:.1f} s; the network is that of epoch {done.best}{chosen}")
+        print(done.told())
         print(f"The run: {out}")
     return ACCEPTED
 
 
-def check(image: Positional[Path], *, model: str = "minifasnet", detector: str = "yunet", json: bool = False) -> int:
-    """Decide whether a photograph shows a live, bona fide presentation (exit 0) or not (exit 1).
+def check(
+    image: Positional[Path],
+    *,
+    depth: Path | None = None,
+    infrared: Path | None = None,
+    missing: str = "refuse",
+    model: str | None = None,
+    detector: str = "yunet",
+    json: bool = False,
+) -> int:
+    """Decide whether a live, bona fide presentation is before the camera (exit 0) or not (exit 1).
+
+    By a photograph alone, or by the crops of one face from several sensors, which lie on each other and have one size,
+    as a set such as casia-surf stores them.
 
     Args:
-        image: JPEG, PNG, WebP or BMP of one face.
-        model: the presentation attack detector.
-        detector: yunet or mtcnn.
+        image: JPEG, PNG, WebP or BMP of one face; with --depth or --infrared the colour crop of the face.
+        depth: the depth crop as a grey picture of 8 bits, 0 where nothing was measured.
+        infrared: the infrared crop as a grey picture of 8 bits.
+        missing: what is done about a sensor that is not named, or whose picture is empty: refuse (exit 2), or subset
+            (the network judges by the others, at the threshold that its card states for these).
+        model: minifasnet for a photograph alone; mlfa-slim, or the folder of a run, for several sensors. By default
+            minifasnet, and mlfa-slim with a second picture.
+        detector: yunet or mtcnn, for a photograph alone.
         json: print one JSON object.
     """
+    from countenance.authentication import SensorDecision
     from countenance.authentication import check as decide
 
-    decision = decide(image, model=model, detect=detector)
-    names = {"score": decision.score, "bona_fide": decision.accepted}
+    decision = decide(image, depth=depth, infrared=infrared, missing=missing, model=model, detect=detector)
+    names: dict[str, object] = {"score": decision.score, "bona_fide": decision.accepted}
+    if isinstance(decision, SensorDecision):
+        names |= {"sensors": decision.sensors, "missing": decision.missing, "label": decision.label}
+        if decision.label and not json:
+            print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
     return _decided(decision, names, words=("bona fide", "attack"), json=json)
 
 
@@ -364,16 +418,21 @@ def weights_verify(*, json: bool = False) -> int:
 
 
 def networks_list(*, json: bool = False) -> int:
-    """List every network: parameters, inputs and source.
+    """List the networks that have weights, then every architecture: parameters, inputs and source.
 
     Args:
         json: print one JSON object.
     """
     from countenance.console import print_table
+    from countenance.networks.architectures import ARCHITECTURES
     from countenance.networks.catalogue import RECORDS
+    from countenance.shipped import RECORDS as SHIPPED
 
     keys = ("name", "parameters", "task", "inputs", "source")
-    rows = [{key: getattr(record, key) for key in keys} for record in RECORDS]
+    released = {record.name for record in (*RECORDS, *SHIPPED)}
+    others = (each for each in ARCHITECTURES if each.name not in released)  # a record says more
+    listed = (*RECORDS, *SHIPPED, *others)
+    rows = [{key: getattr(each, key) for key in keys} for each in listed]
     if not _printed({"networks": rows}, wanted=json):
         print_table(keys, ([f"{row[key]:,}" if key == "parameters" else str(row[key]) for key in keys] for row in rows))
     return ACCEPTED
@@ -463,12 +522,13 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
     """Run benchmarks, each beside its peer in the same run.
 
     Args:
-        names: subjects or goals: metrics (P15), loading (P14), synthesis. All by default.
+        names: subjects or goals: metrics (P15), loading (P14), synthesis, multimodal (P16, P17). All by default.
         rounds: counted rounds of each pair.
         json: print one JSON object.
     """
     from countenance.bench.loading import bench_loading
     from countenance.bench.metrics import bench_metrics
+    from countenance.bench.multimodal import bench_multimodal
     from countenance.bench.synthesis import bench_synthesis
     from countenance.bench.timing import BenchmarkResult
     from countenance.console import print_table, speaker
@@ -480,6 +540,9 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
         "loading": bench_loading,
         "P14": bench_loading,
         "synthesis": bench_synthesis,
+        "multimodal": bench_multimodal,
+        "P16": bench_multimodal,
+        "P17": bench_multimodal,
     }
     if not known.keys() >= {*names}:
         raise UsageError(
@@ -552,6 +615,7 @@ def _parsed(arguments: Sequence[str]) -> Callable[[], int]:
     """
     pair = " ".join(arguments[:2])
     words = [pair, *arguments[2:]] if pair in VERBS else list(arguments)  # "weights list" is one verb to the parser
+    _refuse_twice(words)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -575,6 +639,17 @@ def _parsed(arguments: Sequence[str]) -> Callable[[], int]:
             remedy="see countenance --help",
         ) from None
     return bound
+
+
+def _refuse_twice(words: Sequence[str]) -> None:
+    """Refuse an option that is named twice, of which the parser would take the last in silence.
+
+    Raises:
+        UsageError: naming it.
+    """
+    options = [word.partition("=")[0].replace("_", "-") for word in words if word.startswith("--") and len(word) > 2]
+    if twice := next((option for option in options if options.count(option) > 1), None):
+        raise UsageError(expected="each option once", came=f"{twice} twice", remedy="leave one of them out")
 
 
 def _bound(verb: Callable[..., int]) -> Callable[..., Callable[[], int]]:

@@ -1,7 +1,7 @@
 """From presentations to scores: decoded, stacked, judged in batches."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from countenance.progress import Progress, unheard
 from countenance.scores import PresentationTable, presentation_table
 from countenance.vocabulary import Modality, Presentation
 
-BATCH = 64
+BATCH = 32
 
 
 class PresentationNetwork(Protocol):
@@ -40,8 +40,11 @@ class PresentationNetwork(Protocol):
         """Make it ready to judge."""
         ...
 
-    def __call__(self, planes: Tensor) -> Tensor:
-        """(N, C, H, W) in [0, 1] to (N,), high = bona fide."""
+    def __call__(self, planes: Tensor, present: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) in [0, 1] to the margins (N,) of bona fide over attack: their sigmoid is the score.
+
+        A network that may do without a sensor takes (N, M) of bool beside them, which of them there are.
+        """
         ...
 
 
@@ -159,23 +162,36 @@ def stack_planes(planes: Mapping[Modality, NDArray[np.uint8]], modalities: Seque
     return torch.from_numpy(channels).permute(0, 3, 1, 2).float().div_(255)
 
 
+def scores_of(margins: Tensor) -> NDArray[np.float64]:
+    """Return P(bona fide) (N,) of margins (N,); double precision keeps apart what float32 rounds to 1."""
+    return margins.double().sigmoid().cpu().numpy()
+
+
 def judge(
-    source: PlaneSource, module: PresentationNetwork, *, batch: int = BATCH, progress: Progress = unheard
+    source: PlaneSource,
+    module: PresentationNetwork,
+    *,
+    without: Collection[Modality] = (),
+    batch: int = BATCH,
+    progress: Progress = unheard,
 ) -> NDArray[np.float64]:
-    """Return the scores (N,) of a source's samples, in their order.
+    """Return the scores (N,) of a source's samples, in their order: P(bona fide), in double precision.
 
     Args:
         source: of the pixels.
         module: put in evaluation mode.
+        without: sensors that it is told are absent, though the source has planes of them.
         batch: samples in one call; it changes a score by rounding at most.
         progress: called with (samples done, samples in all).
     """
     module.eval()
+    there = torch.tensor([modality not in without for modality in module.modalities])  # (M,)
     scores: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
         for part in Loader(source=source, batch=batch, shuffled=False).epoch(0):
-            scores.append(module(stack_planes(part.planes, module.modalities)).double().numpy())
+            planes = stack_planes(part.planes, module.modalities)
+            scores.append(scores_of(module(planes, there.expand(len(part), -1)) if without else module(planes)))
             done += len(part)
             progress(done, len(source))
     return np.concatenate(scores)

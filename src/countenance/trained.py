@@ -5,21 +5,79 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from countenance.checkpoints import Checkpoint, module_tensors, read_checkpoint
+import torch
+from torch import nn
+
+from countenance.checkpoints import BEST, Checkpoint, module_tensors, read_checkpoint
 from countenance.errors import DataError
+from countenance.networks.caffe_resnet import caffe_resnet, slim_resnet
+from countenance.networks.ir_resnet import ir_resnet
+from countenance.networks.mlfa import MultiLevelNetwork
+from countenance.networks.resnet import resnet18, resnet34
 from countenance.networks.slim_pad import NAME as SLIM_PAD
 from countenance.networks.slim_pad import SlimPad
+from countenance.networks.trunk import Trunk
 from countenance.vocabulary import Modality
 
-BEST = "best"
-"""Name of the checkpoint that a run ends with."""
+MLFA = "mlfa"
+TrainedNetwork = SlimPad | MultiLevelNetwork
+_TRUNKS: Mapping[str, Callable[[int], Trunk]] = {
+    "caffe-resnet34": lambda width: caffe_resnet(width=width),
+    "slim-resnet": slim_resnet,
+    "ir-resnet50": lambda width: ir_resnet(width=width),
+    "resnet18": lambda width: resnet18(width=width),
+    "resnet34": lambda width: resnet34(width=width),
+}
+_SWITCHES = ("aggregation", "excitation", "attention", "bottleneck")
 
 
-def _slim_pad(card: Mapping[str, Any]) -> SlimPad:
-    return SlimPad([Modality(name) for name in card["modalities"]], width=card["width"])
+def trunk_named(name: str, width: int) -> Trunk:
+    """Return the trunk that a card names.
+
+    Args:
+        name: such as "slim-resnet".
+        width: channels after its stem.
+
+    Raises:
+        DataError: an unknown name.
+    """
+    if name not in _TRUNKS:
+        raise DataError(expected=f"a trunk among {', '.join(_TRUNKS)}", came=repr(name), remedy="name one of these")
+    return _TRUNKS[name](width)
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], SlimPad]] = {SLIM_PAD: _slim_pad}
+def described(network: TrainedNetwork) -> dict[str, Any]:
+    """Return what a card says of a network, so that it can be built again."""
+    if isinstance(network, SlimPad):
+        return {"network": SLIM_PAD, "modalities": list(map(str, network.modalities)), "width": network.width}
+    return {
+        "network": MLFA,
+        "trunk": network.trunk.name,
+        "width": network.trunk.channels[0],
+        "streams": list(map(str, network.streams)),
+        "side": network.side,
+        **network.switches,
+    }
+
+
+def built(card: Mapping[str, Any]) -> TrainedNetwork:
+    """Build the network that a card describes, with weights yet to be loaded.
+
+    Raises:
+        KeyError, ValueError, TypeError: the card does not describe one.
+        DataError: an unknown trunk.
+        UsageError: a number or a list of sensors that no network has.
+    """
+    if card["network"] == SLIM_PAD:
+        return SlimPad([Modality(name) for name in card["modalities"]], width=card["width"])
+    if card["network"] != MLFA:
+        raise KeyError(card["network"])
+    return MultiLevelNetwork(
+        trunk_named(card["trunk"], card["width"]),
+        streams=[Modality(name) for name in card["streams"]],
+        side=card["side"],
+        **{switch: card[switch] for switch in _SWITCHES},
+    )
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:
@@ -27,25 +85,33 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     return (Path(folder) / f"{BEST}.json").is_file()
 
 
-def trained_network(folder: str | os.PathLike[str]) -> SlimPad:
+def trained_network(folder: str | os.PathLike[str]) -> TrainedNetwork:
     """Build the network that a run chose, ready to judge.
 
     Raises:
         MissingFile: there is no trained network in the folder.
         DataError: its card or its tensors are not those of a network that is known.
     """
-    checkpoint = read_checkpoint(folder, BEST)
+    return network_of(read_checkpoint(folder, BEST), source=os.fspath(folder))
+
+
+def network_of(checkpoint: Checkpoint, *, source: str) -> TrainedNetwork:
+    """Build the network of a checkpoint, ready to judge.
+
+    Args:
+        checkpoint: of a chosen network.
+        source: where it came from, for messages.
+
+    Raises:
+        DataError: its card or its tensors are not those of a network that is known.
+    """
     try:
-        network = _built(checkpoint)
+        network: nn.Module = built(checkpoint.card)
+        network.load_state_dict(module_tensors(checkpoint))
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DataError(
-            expected=f"a network among {', '.join(_BUILDERS)} in {folder}", came="another one", remedy="train it anew"
+            expected=f"a network among {SLIM_PAD}, {MLFA} in {source}", came="another one", remedy="train it anew"
         ) from error
-    network.eval()
-    return network
-
-
-def _built(checkpoint: Checkpoint) -> SlimPad:
-    network = _BUILDERS[checkpoint.card["network"]](checkpoint.card)
-    network.load_state_dict(module_tensors(checkpoint))
+    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert isinstance(network, SlimPad | MultiLevelNetwork)
     return network

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import fields, replace
-from typing import Any
 
 import pytest
 import torch
@@ -12,7 +11,8 @@ from countenance.datasets.named import read_presentations
 from countenance.errors import DataError, MissingFile, OneClassOnly, ProtocolMismatch, UsageError
 from countenance.metrics.counts import SortedScores
 from countenance.presentation_scoring import load_presentations, score_presentations
-from countenance.recipes.slim_pad import Choice, SlimPadRecipe, fit_slim_pad, recipe_named, train_slim_pad
+from countenance.presentation_training import Choice
+from countenance.recipes.slim_pad import SlimPadRecipe, fit_slim_pad, train_slim_pad
 from countenance.trained import trained_network
 from countenance.vocabulary import Modality, Split
 
@@ -222,18 +222,3 @@ def test_nothing_is_trained_on_a_damaged_set(manifest_at, tmp_path, damage, erro
 def test_a_recipe_that_cannot_be(change, words):
     with pytest.raises(UsageError, match=words):
         SlimPadRecipe(**change)
-
-
-def test_words_become_a_recipe_or_are_refused():
-    given: dict[str, Any] = {"choice": "last", "epochs": 2, "batch_size": 8, "seed": 4}
-    recipe = SlimPadRecipe.of_words(modalities="depth, rgb", **given)
-    assert recipe == SlimPadRecipe(
-        modalities=(Modality.DEPTH, Modality.RGB), choice=Choice.LAST, epochs=2, batch_size=8, seed=4
-    )
-    with pytest.raises(UsageError, match="came 'thermal' and 'last'"):
-        SlimPadRecipe.of_words(modalities="thermal", **given)
-    with pytest.raises(UsageError, match="came 'rgb' and 'test'"):
-        SlimPadRecipe.of_words(modalities="rgb", **{**given, "choice": "test"})
-    assert recipe_named("slim-pad") is train_slim_pad
-    with pytest.raises(UsageError, match="came 'resnet'"):
-        recipe_named("resnet")

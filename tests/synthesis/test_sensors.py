@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from countenance.synthesis.presets import EASY
 from countenance.synthesis.sensors import decoded, draw_colour_sensor, draw_infrared_sensor, encoded
 
 FACE = np.ones((24, 24), bool)
@@ -65,7 +66,7 @@ def test_motion_blur_keeps_the_light():
 
 
 def test_the_infrared_gain_does_not_lift_a_black_screen():
-    sensor = draw_infrared_sensor(np.random.default_rng(0))
+    sensor = draw_infrared_sensor(np.random.default_rng(0), EASY)
     white = np.zeros((24, 24), np.float32)
     live, near, screen = (
         sensor.develop(np.full((24, 24), level, np.float32), FACE, white).mean() for level in (0.3, 0.6, 0.012)
@@ -75,7 +76,7 @@ def test_the_infrared_gain_does_not_lift_a_black_screen():
 
 
 def test_infrared_saturates_softly():
-    sensor = replace(draw_infrared_sensor(np.random.default_rng(0)), follow=0.0)
+    sensor = replace(draw_infrared_sensor(np.random.default_rng(0), EASY), follow=0.0)
     ramp = np.linspace(0, 3, 24, dtype=np.float32)[None].repeat(24, 0)
     grey = sensor.develop(ramp, FACE, np.zeros((24, 24), np.float32)).astype(int)[12]
     assert (np.diff(grey) >= 0).all()

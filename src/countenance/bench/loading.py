@@ -140,14 +140,14 @@ def _write(pictures: _Pictures, folder: Path, generator: np.random.Generator, *,
     entries = []
     for number in range(count):
         path = folder / f"{number:05d}.jpg"
-        Image.fromarray(_smooth(pictures.height, pictures.width, generator)).save(path, "JPEG", quality=QUALITY)
+        Image.fromarray(smooth_picture(pictures.height, pictures.width, generator)).save(path, "JPEG", quality=QUALITY)
         part = draw_crop(generator, (pictures.height, pictures.width), area=AREA)
         box = part.left, part.top, part.width, part.height
         entries.append(Entry(identifier=path.stem, paths={Modality.RGB: path}, label=number % 2, box=box))
     return entries
 
 
-def _smooth(height: int, width: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+def smooth_picture(height: int, width: int, generator: np.random.Generator) -> NDArray[np.uint8]:
     """Return (H, W, 3): noise of amplitude 1 / frequency ** 1.8, the colours nearly alike."""
     frequency = np.hypot(np.fft.rfftfreq(width)[None], np.fft.fftfreq(height)[:, None])
     frequency[0, 0] = np.inf

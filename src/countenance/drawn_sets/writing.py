@@ -17,17 +17,19 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from countenance.datasets.drawn_card import CARD, TABLE, UNFINISHED, DrawnCard, DrawnFile, write_table
 from countenance.errors import UsageError
 from countenance.files import existing_file, sha256_of, write_atomically
+from countenance.mosaic import draw_strips
 from countenance.progress import Progress, unheard
 from countenance.synthesis.scene import DrawnClip, draw_clip
 from countenance.synthesis.spec import ClipSpec
@@ -44,7 +46,6 @@ SENSOR_QUALITY = 95  # of infrared and depth stills
 VIDEO_CODEC = "H.264 4:4:4, CRF 18, one thread"  # 4:2:0 would blur the coloured fringes of a screen
 FRAMES_PER_SECOND = 30
 _CLIPS_IN_ONE_TURN = 2
-_TILE = 112  # pixels, in a contact sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,17 +213,7 @@ def contact_sheet(planned: PlannedSet, *, draw: Draw = draw_clip, examples: int 
     else:
         columns = {name: _spread(clips, examples) for name, clips in groups.items()}
     tiles = {name: [plane for clip in clips for plane in _planes(draw(clip.spec))] for name, clips in columns.items()}
-    rows = max(len(column) for column in tiles.values())
-    sheet = Image.new("RGB", (_TILE * len(tiles), 14 + _TILE * rows), "white")
-    words = ImageDraw.Draw(sheet)
-    for number, (name, column) in enumerate(tiles.items()):
-        words.text((_TILE * number + 2, 1), name, fill="black")
-        for row, plane in enumerate(column):
-            tile = Image.fromarray(plane).convert("RGB").resize((_TILE, _TILE), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (_TILE * number, 14 + _TILE * row))
-    file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return draw_strips([list(tiles), *zip_longest(*tiles.values())])
 
 
 def _spread(clips: Sequence[PlannedClip], count: int) -> list[PlannedClip]:

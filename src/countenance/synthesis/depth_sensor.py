@@ -102,8 +102,8 @@ class DepthSensor:
         if fails >= self.failure or not face.any():
             return depth, lost
         apart = Noise(np.random.SeedSequence([int(seed) for seed in seeds]))
-        cells = max(2, rows // 8), max(2, columns // 8)
-        error = apart.smooth(rows, columns, cells=cells) * np.float32(_FAILED_ERROR_MM * (0.5 + size))
+        bends, cells = (max(2, rows // 28), max(2, columns // 28)), (max(2, rows // 8), max(2, columns // 8))
+        error = apart.smooth(rows, columns, cells=bends) * np.float32(_FAILED_ERROR_MM * (0.5 + size))
         middle = np.float32(np.median(depth[face]))
         flattened = middle + np.float32(0.2 + 0.8 * relief) * (depth - middle) + error
         patches = apart.smooth(rows, columns, cells=cells)

@@ -30,6 +30,8 @@ class Preset:
         infrared_ambient: infrared light that is not the sensor's own, from all sides.
         infrared_key: the same from one direction, in `infrared_key_share` of the clips.
         infrared_key_share: clips with such a light.
+        infrared_shot: of the infrared sensor, a factor on the variance of its noise.
+        infrared_blur: sigma of its blur, pixels.
         drape_bent: how much of the wearer's relief a bent sheet takes on, at most.
         drape_flat: the same of a flat sheet.
         misalignment_mm: standard deviation of a cut print's seat on the wearer's face.
@@ -49,6 +51,8 @@ class Preset:
     infrared_ambient: Range
     infrared_key: Range
     infrared_key_share: float
+    infrared_shot: Range
+    infrared_blur: Range
     drape_bent: float
     drape_flat: float
     misalignment_mm: float
@@ -69,6 +73,8 @@ EASY = Preset(
     infrared_ambient=(0.0, 0.10),
     infrared_key=(0.0, 0.15),
     infrared_key_share=1.0,
+    infrared_shot=(0.5, 2.0),
+    infrared_blur=(0.4, 0.9),
     drape_bent=0.0,
     drape_flat=0.0,
     misalignment_mm=2.4,
@@ -80,14 +86,16 @@ EASY = Preset(
 PAPER = Preset(
     name="paper",
     distance_mm=(450.0, 950.0),
-    ink_absorption=(0.03, 0.22),
-    black_exponent=(0.8, 1.4),
-    laser_share=0.8,
-    flash_share=0.5,
+    ink_absorption=(0.05, 0.30),
+    black_exponent=(0.6, 1.1),
+    laser_share=1.0,
+    flash_share=0.7,
     infrared_wrap=(0.1, 0.8),
     infrared_ambient=(0.0, 0.40),
     infrared_key=(0.0, 0.6),
     infrared_key_share=0.5,
+    infrared_shot=(1.0, 8.0),
+    infrared_blur=(0.6, 1.6),
     drape_bent=0.55,
     drape_flat=0.18,
     misalignment_mm=2.4,
@@ -99,14 +107,16 @@ PAPER = Preset(
 HARD = Preset(
     name="hard",
     distance_mm=(450.0, 1100.0),
-    ink_absorption=(0.03, 0.22),
-    black_exponent=(0.8, 1.4),
+    ink_absorption=(0.05, 0.30),
+    black_exponent=(0.6, 1.1),
     laser_share=1.0,
-    flash_share=0.5,
+    flash_share=0.7,
     infrared_wrap=(0.1, 0.8),
     infrared_ambient=(0.0, 0.40),
     infrared_key=(0.0, 0.6),
     infrared_key_share=0.5,
+    infrared_shot=(1.0, 8.0),
+    infrared_blur=(0.6, 1.6),
     drape_bent=0.85,
     drape_flat=0.40,
     misalignment_mm=2.0,

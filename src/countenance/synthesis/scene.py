@@ -52,7 +52,7 @@ def draw_clip(spec: ClipSpec) -> DrawnClip:
     preset = preset_named(spec.preset)
     colour_noise, infrared_noise, depth_noise = Noise(rgb_seed), Noise(infrared_seed), Noise(depth_seed)
     colour = draw_colour_sensor(colour_noise.generator)
-    infrared = draw_infrared_sensor(infrared_noise.generator)
+    infrared = draw_infrared_sensor(infrared_noise.generator, preset)
     depth = draw_depth_sensor(depth_noise.generator, preset)
     edge = Noise(edge_seed).generator.uniform(0.35, 0.65)  # of the face's mask, where the background is cut off
     frame_shape = (spec.frames, spec.size, spec.size)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.synthesis.noise import Floats, blur
+from countenance.synthesis.presets import Preset
 
 _STEPS = 4096
 _COLOUR_FULL, _INFRARED_FULL = 2.0, 1.25  # linear values at the tables' ends
@@ -158,11 +159,11 @@ class InfraredSensor:
         return _looked_up(self.levels, signal + grain * white, _INFRARED_FULL)
 
 
-def draw_infrared_sensor(generator: np.random.Generator) -> InfraredSensor:
-    """An infrared camera of the kind that depth cameras carry."""
+def draw_infrared_sensor(generator: np.random.Generator, preset: Preset) -> InfraredSensor:
+    """An infrared camera of the kind that depth cameras carry, with the noise and the blur of the preset."""
     return InfraredSensor(
         follow=generator.uniform(0.75, 1.0),
-        shot=0.0012 * generator.uniform(0.5, 2),
-        sharpness=generator.uniform(0.4, 0.9),
+        shot=0.0012 * generator.uniform(*preset.infrared_shot),
+        sharpness=generator.uniform(*preset.infrared_blur),
         levels=_infrared_table(),
     )

@@ -1,0 +1,1 @@
+"""Losses, a file for each idea."""

@@ -1,0 +1,167 @@
+"""Every architecture in one table: how it is built, how large it is, what it reads, where it comes from.
+
+A row says what can be built, not that weights are there; networks with weights have records (`networks.catalogue`).
+Parameters are written down, so that the table is printed without building anything; a test builds each row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from countenance.networks.caffe_resnet import caffe_resnet, slim_resnet
+from countenance.networks.facebagnet import B, C, FaceBagNet
+from countenance.networks.feathernet import feathernet_a, feathernet_b
+from countenance.networks.ir_resnet import ir_resnet
+from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
+from countenance.networks.record import Task
+from countenance.networks.resnet import resnet18, resnet34
+from countenance.networks.sef_resnet import SefResNet
+from countenance.networks.slim_pad import SlimPad
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A network that can be built.
+
+    Attributes:
+        name: how a command line names it.
+        build: returns it untrained.
+        parameters: trainable numbers, without those in `head`.
+        head: trainable numbers of the last layer where the source counts it apart; 0: it is in `parameters`.
+        inputs: what goes in, with shapes.
+        source: paper or repository.
+        task: what it is asked.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    parameters: int
+    head: int = 0
+    inputs: str = "colour, depth and infrared, (N, 5, 112, 112) in [0, 1]"
+    source: str
+    task: Task = Task.PRESENTATION_ATTACK_DETECTION
+
+
+_PARKIN = "Parkin, Grinchuk, CVPR Workshops 2019; https://github.com/AlexanderParkin/ChaLearn_liveness_challenge"
+_FIGURE_2 = "Parkin, Grinchuk, CVPR Workshops 2019, Figure 2, with He et al., https://arxiv.org/abs/1512.03385"
+_BASELINE = "Zhang et al., CVPR 2019, https://arxiv.org/abs/1812.00408"
+_BAG = "Shen, Huang, Tong, CVPR Workshops 2019; https://github.com/SeuTao/FaceBagNet"
+_FEATHER = "Zhang et al., CVPR Workshops 2019, https://arxiv.org/abs/1904.09290"
+_PATCHES = "colour, depth and infrared, (N, 5, 112, 112) in [0, 1], cut into 36 patches of 48 x 48"
+_ONE_SENSOR = "depth, (N, 1, 224, 224) in [0, 1], or another sensor"
+
+ARCHITECTURES: tuple[Architecture, ...] = (
+    Architecture(
+        name="mlfa-resnet34",
+        build=lambda: MultiLevelNetwork(caffe_resnet()),
+        parameters=61_059_520,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-resnet34-b",
+        build=lambda: MultiLevelNetwork(caffe_resnet(), attention=True),
+        parameters=61_495_088,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-resnet34-c",
+        build=lambda: MultiLevelNetwork(caffe_resnet(), bottleneck=True),
+        parameters=61_190_848,
+        head=258,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-resnet34-se",
+        build=lambda: MultiLevelNetwork(caffe_resnet(), excitation=True),
+        parameters=61_084_912,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-resnet34-no-aggregation",
+        build=lambda: MultiLevelNetwork(caffe_resnet(), aggregation=False),
+        parameters=38_587_776,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-resnet34-se-no-aggregation",
+        build=lambda: MultiLevelNetwork(caffe_resnet(), excitation=True, aggregation=False),
+        parameters=38_613_168,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-ir50",
+        build=lambda: MultiLevelNetwork(ir_resnet()),
+        parameters=99_335_552,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-ir50-se",
+        build=lambda: MultiLevelNetwork(ir_resnet(), excitation=True),
+        parameters=99_360_944,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-ir50-no-aggregation",
+        build=lambda: MultiLevelNetwork(ir_resnet(), aggregation=False),
+        parameters=68_573_760,
+        head=1_026,
+        source=_PARKIN,
+    ),
+    Architecture(
+        name="mlfa-true-resnet34",
+        build=lambda: MultiLevelNetwork(resnet34(), excitation=True),
+        parameters=61_584_818,
+        source=_FIGURE_2,
+    ),
+    Architecture(
+        name="mlfa-true-resnet34-no-aggregation",
+        build=lambda: MultiLevelNetwork(resnet34(), excitation=True, aggregation=False),
+        parameters=40_273_138,
+        source=_FIGURE_2,
+    ),
+    Architecture(
+        name="mlfa-true-resnet18",
+        build=lambda: MultiLevelNetwork(resnet18(), excitation=True),
+        parameters=30_667_442,
+        source=_FIGURE_2,
+    ),
+    Architecture(
+        name="mlfa-true-resnet18-no-aggregation",
+        build=lambda: MultiLevelNetwork(resnet18(), excitation=True, aggregation=False),
+        parameters=19_389_938,
+        source=_FIGURE_2,
+    ),
+    Architecture(
+        name="mlfa-slim",
+        build=lambda: MultiLevelNetwork(slim_resnet()),
+        parameters=961_496,
+        head=130,
+        source=_PARKIN + ", at an eighth of the width",
+    ),
+    Architecture(name="sef-resnet18", build=SefResNet, parameters=13_336_410, source=_BASELINE),
+    Architecture(
+        name="halfway-resnet18",
+        build=lambda: SefResNet(excitation=False),
+        parameters=13_329_858,
+        source=_BASELINE,
+    ),
+    Architecture(name="facebagnet", build=FaceBagNet, parameters=14_550_228, inputs=_PATCHES, source=_BAG),
+    Architecture(name="facebagnet-b", build=lambda: FaceBagNet(B), parameters=16_445_844, inputs=_PATCHES, source=_BAG),
+    Architecture(name="facebagnet-c", build=lambda: FaceBagNet(C), parameters=14_812_356, inputs=_PATCHES, source=_BAG),
+    Architecture(name="feathernet-a", build=feathernet_a, parameters=345_332, inputs=_ONE_SENSOR, source=_FEATHER),
+    Architecture(name="feathernet-b", build=feathernet_b, parameters=351_220, inputs=_ONE_SENSOR, source=_FEATHER),
+    Architecture(
+        name="slim-pad",
+        build=lambda: SlimPad(STREAMS),
+        parameters=52_993,
+        source="no paper's: five convolutions of this project",
+    ),
+)

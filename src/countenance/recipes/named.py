@@ -1,0 +1,141 @@
+"""Recipes by name: what the command `train` does."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from countenance.errors import UsageError
+from countenance.networks.mlfa import STREAMS
+from countenance.networks.slim_pad import NAME as SLIM_PAD
+from countenance.presentation_training import Choice, Precision, TrainedRun
+from countenance.progress import Progress, Say, unheard
+from countenance.recipes.mlfa import RECIPES, train_mlfa
+from countenance.recipes.pretraining import PretrainedRun, PretrainingRecipe, Task, pretrain
+from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
+from countenance.vocabulary import Modality
+
+PRETRAINING = {f"pretraining-{task}": task for task in Task}
+NAMES = (SLIM_PAD, *RECIPES, *PRETRAINING)
+_ANY = frozenset({"epochs", "batch_size", "seed"})
+_OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
+_OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout"}
+Word = TypeVar("Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What differs from the recipe; None: as the recipe has it.
+
+    Attributes:
+        epochs: in all.
+        batch_size: samples in a step.
+        modalities: the sensors, such as "rgb,depth"; of a multi-level network one for each branch, or one for all.
+        choice: of `Choice`.
+        bona_fide_label: as for `named.inspect_named`.
+        fold: of CASIA-SURF's training split, such as "attack-1".
+        initial: folder of a pre-trained trunk.
+        teachers: folders of runs that the network is to learn from.
+        precision: of `Precision`.
+        sensor_dropout: probability that a sample loses a sensor.
+        seed: of everything that is drawn.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    modalities: str | None = None
+    choice: str | None = None
+    bona_fide_label: str | None = None
+    fold: str | None = None
+    initial: str | None = None
+    teachers: Sequence[str | os.PathLike[str]] | None = None
+    precision: str | None = None
+    sensor_dropout: float | None = None
+    seed: int | None = None
+
+    def only(self, recipe: str, known: frozenset[str]) -> dict[str, Any]:
+        """Return what was asked for.
+
+        Raises:
+            UsageError: something that the recipe does not know.
+        """
+        asked = {name: value for name, value in vars(self).items() if value is not None}
+        if strangers := [name.replace("_", "-") for name in asked if name not in known]:
+            raise UsageError(
+                expected=f"options that {recipe} knows: {', '.join(sorted(known)).replace('_', '-')}",
+                came=f"--{strangers[0]}",
+                remedy="leave it out",
+            )
+        return asked
+
+
+def train(
+    name: str,
+    wishes: Wishes,
+    *,
+    data: str,
+    out: str | os.PathLike[str],
+    progress: Progress = unheard,
+    say: Say = unheard,
+) -> TrainedRun | PretrainedRun:
+    """Train by the recipe called `name`; goes on where a run in the same folder was stopped.
+
+    Args:
+        name: one of `NAMES`.
+        wishes: what differs from the recipe.
+        data: a set as NAME:ROOT.
+        out: folder of the run.
+        progress: called with (steps done, steps in all).
+        say: called with a line before each part.
+
+    Raises:
+        UsageError: an unknown recipe or option; as the recipe raises it.
+        DataError: the set is not whole: nothing is trained.
+    """
+    if name in PRETRAINING:
+        return pretrain(
+            PretrainingRecipe(task=PRETRAINING[name], **wishes.only(name, _ANY)),
+            data=data,
+            out=out,
+            progress=progress,
+            say=say,
+        )
+    if name not in NAMES:
+        raise UsageError(expected=f"a recipe: {', '.join(NAMES)}", came=repr(name), remedy="name one of them")
+    asked = wishes.only(name, _OF_STILLS if name == SLIM_PAD else _OF_MLFA)
+    label = asked.pop("bona_fide_label", None)
+    if "choice" in asked:
+        asked["choice"] = _word(Choice, asked["choice"], "choice")
+    if "precision" in asked:
+        asked["precision"] = _word(Precision, asked["precision"], "precision")
+    sensors = tuple(
+        _word(Modality, word.strip(), "modalities") for word in asked.pop("modalities", "").split(",") if word
+    )
+    if name == SLIM_PAD:
+        slim = SlimPadRecipe(**asked | ({"modalities": sensors} if sensors else {}))
+        return train_slim_pad(slim, data=data, out=out, bona_fide_label=label, progress=progress, say=say)
+    fold, teachers = asked.pop("fold", ""), asked.pop("teachers", ())
+    if sensors:
+        asked["streams"] = sensors * len(STREAMS) if len(sensors) == 1 else sensors
+    if "epochs" in asked:
+        asked["cosine_epochs"] = max(1, round(RECIPES[name].cosine_epochs * asked["epochs"] / RECIPES[name].epochs))
+    return train_mlfa(
+        replace(RECIPES[name], **asked),
+        data=data,
+        out=out,
+        fold=fold,
+        teachers=teachers,
+        bona_fide_label=label,
+        progress=progress,
+        say=say,
+    )
+
+
+def _word(words: type[Word], word: str, what: str) -> Word:
+    try:
+        return words(word)
+    except ValueError as error:
+        raise UsageError(
+            expected=f"{what} among {', '.join(words)}", came=repr(word), remedy="name one of them"
+        ) from error

@@ -1,0 +1,202 @@
+"""Networks that lie in the package itself, and what a network's card states about when to say yes.
+
+Both are checkpoints: ``shipped_networks/NAME/best.json`` with its tensors, as a run writes them, so that a trained
+network is shipped by copying two files. A network answers yes or no only at a threshold that its card states for the
+very sensors that are there: ``card["operating_points"]`` lists them, each with the rule that chose it and the split.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from countenance.checkpoints import BEST, Checkpoint, read_checkpoint
+from countenance.errors import DataError, UsageError
+from countenance.metrics.operating_point import OperatingPoint
+from countenance.networks.record import MeasuredResult, NetworkRecord, Task
+from countenance.trained import TrainedNetwork, is_run, network_of
+from countenance.vocabulary import Modality, Split
+
+MLFA_SLIM = "mlfa-slim"
+_FOLDER = "shipped_networks"
+_OF_ONE_SIZE = "colour, depth and infrared picture of one face, aligned and of one size, 3 x (H, W)"
+
+RECORDS: tuple[NetworkRecord, ...] = (
+    NetworkRecord(
+        name=MLFA_SLIM,
+        task=Task.PRESENTATION_ATTACK_DETECTION,
+        weights=(),  # they lie in the package
+        parameters=961_626,
+        inputs=_OF_ONE_SIZE,
+        preprocessing="resized by the caller to the side that the card states; the module takes [0, 1] and subtracts "
+        "mean and spread itself",
+        polarity="high = bona fide (margin of class 1 over class 0; its sigmoid is the score)",
+        licence_code="Apache-2.0",
+        licence_weights="Apache-2.0",
+        training_data="drawn data: it says nothing about a real camera",
+        source="Parkin, Grinchuk: Recognizing Multi-Modal Face Spoofing with Face Recognition Networks, CVPR Workshops "
+        "2019, at an eighth of the width; https://github.com/AlexanderParkin/ChaLearn_liveness_challenge",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StatedNetwork:
+    """A network and what its card states.
+
+    Attributes:
+        name: how it was named.
+        module: ready to judge.
+        points: for the sensors that are there, the threshold that decides.
+        loses_sensors: whether it was trained with sensors left out, so that it may judge without one.
+        label: of the data that it was trained on, such as "drawn data"; "" for real data.
+    """
+
+    name: str
+    module: TrainedNetwork
+    points: Mapping[frozenset[Modality], OperatingPoint]
+    loses_sensors: bool
+    label: str
+
+    def point_for(self, sensors: Iterable[Modality]) -> OperatingPoint:
+        """Return the threshold for a presentation to exactly these sensors.
+
+        Raises:
+            UsageError: the network was not trained to judge without the others, or its card states none.
+        """
+        seen = frozenset(sensors)
+        if seen != frozenset(self.module.modalities) and not self.loses_sensors:
+            raise UsageError(
+                expected=f"all sensors of {self.name}, which was not trained to judge without one: "
+                f"{words(self.module.modalities)}",
+                came=words(seen),
+                remedy="name the others too, or a network that was trained with sensors left out",
+            )
+        if seen not in self.points:
+            known = "; ".join(sorted(words(each) for each in self.points)) or "none at all"
+            raise UsageError(
+                expected=f"sensors for which the card of {self.name} states a threshold: {known}",
+                came=words(seen),
+                remedy="name such sensors, or a network that states one",
+            )
+        return self.points[seen]
+
+
+def words(sensors: Iterable[Modality]) -> str:
+    """Name sensors in the order of `Modality`.
+
+    >>> words({Modality.DEPTH, Modality.RGB})
+    'rgb, depth'
+    """
+    seen = set(sensors)
+    return ", ".join(modality for modality in Modality if modality in seen)
+
+
+def shipped_record(name: str) -> NetworkRecord:
+    """Return the record of a shipped network, with the results and the threshold for all sensors from its card.
+
+    Raises:
+        UsageError: no shipped network has that name.
+        DataError: its card is damaged.
+    """
+    found = _record(name)
+    if found is None:
+        raise UsageError(
+            expected=f"a shipped network: {', '.join(record.name for record in RECORDS)}",
+            came=repr(name),
+            remedy="name one of them",
+        )
+    checkpoint = _shipped_checkpoint(name)
+    network = stated_network(name)
+    return replace(
+        found,
+        results=tuple(_result(row) for row in checkpoint.card.get("results", ())),
+        operating_point=network.points.get(frozenset(network.module.modalities)),
+    )
+
+
+def presentation_module(name: str) -> TrainedNetwork:
+    """Build the network of presentations that is called `name`, ready to judge.
+
+    Args:
+        name: of a shipped network, or the folder of a run; a folder of a shipped name is meant by ``./NAME``.
+
+    Raises:
+        UsageError: neither.
+        DataError: its card or its tensors are damaged.
+    """
+    return network_of(_checkpoint(name), source=name)
+
+
+def stated_network(name: str) -> StatedNetwork:
+    """Build a network with what its card states.
+
+    Args:
+        name: as for `presentation_module`.
+
+    Raises:
+        UsageError: neither a shipped network nor the folder of a run.
+        DataError: its card or its tensors are damaged, or a threshold is not one from development scores.
+    """
+    checkpoint = _checkpoint(name)
+    try:
+        card = checkpoint.card
+        recipe: Mapping[str, Any] = card.get("recipe", {})
+        points = dict(_point(row, name) for row in card.get("operating_points", ()))
+        loses = bool(card.get("dropped", False)) or float(recipe.get("sensor_dropout", 0)) > 0
+        label = str(card.get("data", {}).get("label", ""))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            expected=f"a card of {name} with sensors, value, rule and split of each threshold",
+            came=f"another one ({error})",
+            remedy="restore it, or write the card anew",
+        ) from error
+    module = network_of(checkpoint, source=name)
+    return StatedNetwork(name=name, module=module, points=points, loses_sensors=loses, label=label)
+
+
+def _record(name: str) -> NetworkRecord | None:
+    return next((record for record in RECORDS if record.name == name), None)
+
+
+def _checkpoint(name: str) -> Checkpoint:
+    if _record(name) is not None:
+        return _shipped_checkpoint(name)
+    if is_run(name):
+        return read_checkpoint(name, BEST)
+    raise UsageError(
+        expected=f"a shipped network ({', '.join(record.name for record in RECORDS)}) or the folder of a run",
+        came=f"the network {name!r}",
+        remedy="train one: countenance train slim-pad --data NAME:ROOT --out RUN; networks list names the others",
+    )
+
+
+def _shipped_checkpoint(name: str) -> Checkpoint:
+    with ExitStack() as opened:
+        folder: Path = opened.enter_context(as_file(files("countenance") / _FOLDER / name))
+        return read_checkpoint(folder, BEST)
+
+
+def _point(row: Mapping[str, Any], name: str) -> tuple[frozenset[Modality], OperatingPoint]:
+    point = OperatingPoint(float(row["value"]), str(row["rule"]), row["split"])
+    if not math.isfinite(point.value) or point.split != Split.DEVELOPMENT:
+        raise DataError(
+            expected=f"a finite threshold from development scores in the card of {name}",
+            came=f"{point.value} from {point.split}",
+            remedy="choose it on the development split",
+        )
+    return frozenset(Modality(word) for word in row["modalities"]), point
+
+
+def _result(row: Mapping[str, Any]) -> MeasuredResult:
+    low_high = row.get("interval")
+    return MeasuredResult(
+        data=str(row["data"]),
+        metric=str(row["metric"]),
+        value=float(row["value"]),
+        interval=None if low_high is None else (float(low_high[0]), float(low_high[1])),
+        command=str(row["command"]),
+    )

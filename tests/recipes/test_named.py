@@ -1,0 +1,87 @@
+"""Recipes by name: what is asked for reaches them, and what they do not know is refused."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import countenance.recipes.named as door
+from countenance.errors import UsageError
+from countenance.presentation_training import Choice, Precision
+from countenance.recipes.mlfa import RELEASED, SLIM
+from countenance.recipes.named import NAMES, Wishes, train
+from countenance.recipes.pretraining import PretrainingRecipe, Task
+from countenance.recipes.slim_pad import SlimPadRecipe
+from countenance.vocabulary import Modality
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What reaches the recipes, instead of a training."""
+    seen: list[tuple[Any, dict[str, Any]]] = []
+    for name in ("train_mlfa", "train_slim_pad", "pretrain"):
+        monkeypatch.setattr(door, name, lambda recipe, **options: seen.append((recipe, options)))
+
+    def last(name, **wishes):
+        train(name, Wishes(**wishes), data="set:root", out="run")
+        return seen[-1]
+
+    return last
+
+
+def test_without_wishes_a_recipe_is_as_it_stands(asked):
+    assert asked("mlfa-slim")[0] == SLIM
+    assert asked("mlfa-released")[0] == RELEASED
+    assert asked("slim-pad")[0] == SlimPadRecipe()
+    assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER)
+    assert len(NAMES) == 8
+
+
+def test_wishes_reach_the_recipe(asked):
+    recipe, options = asked(
+        "mlfa-slim",
+        epochs=8,
+        batch_size=16,
+        modalities="depth",
+        choice="last",
+        fold="attack-2",
+        initial="trunk",
+        teachers=("a", "b"),
+        precision="bfloat16",
+        sensor_dropout=0.25,
+        bona_fide_label="0",
+        seed=4,
+    )
+    assert recipe == replace(
+        SLIM,
+        epochs=8,
+        cosine_epochs=8,
+        batch_size=16,
+        streams=(Modality.DEPTH,) * 3,
+        choice=Choice.LAST,
+        initial="trunk",
+        precision=Precision.BFLOAT16,
+        sensor_dropout=0.25,
+        seed=4,
+    )
+    assert (options["fold"], options["teachers"], options["bona_fide_label"]) == ("attack-2", ("a", "b"), "0")
+    assert asked("mlfa-released", epochs=62)[0].cosine_epochs == 100, "the cosine keeps its share of the epochs"
+    assert asked("mlfa-slim", modalities="rgb, depth")[0].streams == (Modality.RGB, Modality.DEPTH)
+    assert asked("slim-pad", modalities="depth,rgb")[0].modalities == (Modality.DEPTH, Modality.RGB)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "words"),
+    [
+        ("resnet", {}, "came 'resnet'"),
+        ("slim-pad", {"fold": "attack-1"}, "came --fold"),
+        ("slim-pad", {"sensor_dropout": 0.5}, "came --sensor-dropout"),
+        ("pretraining-gender", {"choice": "last"}, "options that pretraining-gender knows: batch-size, epochs, seed"),
+        ("mlfa-slim", {"modalities": "thermal"}, "modalities among rgb, infrared, depth; came 'thermal'"),
+        ("mlfa-slim", {"choice": "test"}, "choice among development, last"),
+        ("mlfa-slim", {"precision": "int8"}, "precision among float32, bfloat16"),
+    ],
+)
+def test_what_a_recipe_does_not_know_is_refused(asked, name, wishes, words):
+    with pytest.raises(UsageError, match=words):
+        asked(name, **wishes)

@@ -1,0 +1,124 @@
+"""Files of others: their names become ours, and what could run code or is another network is refused."""
+
+import os
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from countenance.errors import DataError, MissingFile
+from countenance.foreign_checkpoints import read_foreign
+from countenance.networks.caffe_resnet import slim_resnet
+from countenance.networks.ir_resnet import UNITS, ir_resnet
+from countenance.networks.mlfa import MultiLevelNetwork
+from countenance.networks.resnet import resnet18
+from countenance.networks.trunk import RecognitionNetwork
+from countenance.transfer import initialise, pretrained_trunk_state
+
+
+def own_state(trunk):
+    state = RecognitionNetwork(trunk).state_dict()
+    return {name: torch.rand_like(tensor) if tensor.ndim else tensor for name, tensor in state.items()}
+
+
+def torchvision_names(state):
+    """As torchvision writes them, `fc` at the end."""
+    theirs = {}
+    for name, tensor in state.items():
+        first, _, rest = name.partition(".")
+        if first == "stem":
+            theirs[rest] = tensor
+        elif first == "stages":
+            number, _, inside = rest.partition(".")
+            theirs[f"layer{int(number) + 1}.{inside}"] = tensor
+    return {**theirs, "fc.weight": torch.rand(10, 16), "fc.bias": torch.rand(10)}
+
+
+def evolve_names(state):
+    """As face.evoLVe writes them: `body` counts the units of all stages."""
+    theirs = {}
+    for name, tensor in state.items():
+        first, _, rest = name.partition(".")
+        if first == "stem":
+            theirs[f"input_layer.{rest}"] = tensor
+        elif first == "stages":
+            stage, unit, inside = rest.split(".", 2)
+            theirs[f"body.{sum(UNITS[: int(stage)]) + int(unit)}.{inside}"] = tensor
+    return {**theirs, "output_layer.0.weight": torch.rand(16), "output_layer.3.weight": torch.rand(4, 9)}
+
+
+FOREIGN = {
+    "torchvision": (lambda: resnet18(width=2), torchvision_names),
+    "face.evoLVe": (lambda: ir_resnet(width=2), evolve_names),
+    "ours": (lambda: slim_resnet(2), lambda state: state),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("form", ["plain", "safetensors", "in a dictionary, of DataParallel", "half", "old"])
+def test_names_become_ours(kind, form, tmp_path):
+    trunk, rename = FOREIGN[kind]
+    source = own_state(trunk())
+    theirs = {name: tensor.contiguous() for name, tensor in rename(source).items()}
+    path = tmp_path / ("weights.safetensors" if form == "safetensors" else "weights.pth")
+    if form == "safetensors":
+        save_file(theirs, path)
+    elif form == "in a dictionary, of DataParallel":
+        torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in theirs.items()}, "epoch": 3}, path)
+    elif form == "half":
+        torch.save({name: tensor.half() for name, tensor in theirs.items()}, path)
+    else:
+        without = {name: tensor for name, tensor in theirs.items() if not name.endswith("_tracked")}
+        torch.save(without if form == "old" else theirs, path)
+    found = read_foreign(path)
+    wanted = {name: tensor for name, tensor in source.items() if name.startswith(("stem", "stages"))}
+    assert found.keys() == wanted.keys()
+    for name, tensor in found.items():
+        assert tensor.dtype == wanted[name].dtype
+        torch.testing.assert_close(tensor, wanted[name], rtol=1e-3 if form == "half" else 0, atol=0)
+    network = MultiLevelNetwork(trunk())
+    initialise(network, pretrained_trunk_state(path))
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("bomb",)
+
+
+def test_no_code_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"layer4.0.conv1.weight": Bomb()}, tmp_path / "weights.pth")
+    (tmp_path / "bare.pth").write_bytes(pickle.dumps(Bomb()))
+    for name in ("weights.pth", "bare.pth"):
+        with pytest.raises(DataError, match="read without running code"):
+            read_foreign(tmp_path / name)
+    assert not (tmp_path / "bomb").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"fc.weight": torch.rand(2, 2)}, "an IR-50 of face.evoLVe in .*; came tensors named fc.weight"),
+        ({}, "came no tensor"),
+        ([torch.rand(2)], "tensors by name in .*; came list"),
+        ({"layer4.0.conv1.weight": 3}, "tensors by name in .*; came dict"),
+    ],
+)
+def test_other_contents(content, words, tmp_path):
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(DataError, match=words):
+        read_foreign(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not a network", b"PK\x03\x04 torn", b"\x80\x02torn"])
+def test_damaged_files(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match="read without running code"):
+        read_foreign(tmp_path / name)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(MissingFile, match="the weights of a recognition network"):
+        read_foreign(tmp_path / "nowhere.pth")
