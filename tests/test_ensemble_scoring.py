@@ -10,13 +10,13 @@ from torch import nn
 
 from countenance import ensemble_scoring
 from countenance.datasets.samples import PresentationSample
-from countenance.ensemble_scoring import Precision, nested_mean, score_ensemble
+from countenance.ensemble_scoring import nested_mean, score_ensemble
 from countenance.errors import EmptyScores, MissingFile, NonFiniteScore, ProtocolMismatch, UsageError
 from countenance.loading.pictures import load
 from countenance.networks.caffe_resnet import slim_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.slim_pad import SlimPad
-from countenance.presentation_scoring import score_presentations
+from countenance.presentation_scoring import Precision, score_presentations
 from countenance.vocabulary import Modality, Presentation, Split
 
 

@@ -32,7 +32,9 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("score_formats", "scores"): "the formats of others become our tables",
     ("metrics", "scores"): "errors are counted in tables",
     ("reproduction", "recipes"): "a table may be trained for",
+    ("reproduction", "report"): "and its hard samples shown",
     ("demonstration", "report"): "the demonstration ends in a report",
+    ("demonstration", "recipes"): "and trains a small ensemble",
 }
 WITHOUT_TORCH = [*" ".join(FLOORS[:2]).split(), "evaluation", "protocols"]
 HEAVY = ("torch", "torchvision", "safetensors", "cv2", "PIL", "onnx", "onnxruntime")

@@ -8,21 +8,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from countenance.checkpoints import Checkpoint, write_checkpoint
+from countenance.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from countenance.errors import DataError, UsageError
 from countenance.networks.caffe_resnet import slim_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.record import Task
 from countenance.networks.slim_pad import SlimPad
+from countenance.networks.trunk import RecognitionNetwork
 from countenance.shipped import (
     MLFA_SLIM,
     RECORDS,
+    TRUNKS,
     presentation_module,
     shipped_record,
     stated_network,
+    trunk_source,
     words,
 )
 from countenance.trained import described
+from countenance.transfer import pretrained_trunk_state
 from countenance.vocabulary import Modality, Split
 
 RGB, INFRARED, DEPTH = Modality.RGB, Modality.INFRARED, Modality.DEPTH
@@ -152,3 +156,21 @@ def test_a_threshold_that_is_none_is_refused(tmp_path, network, changes, words_o
 
 def test_sensors_are_named_in_one_order():
     assert words([DEPTH, RGB]) == words({RGB, DEPTH}) == "rgb, depth"
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_a_shipped_trunk_is_one_that_the_slim_networks_begin_from(name):
+    source = trunk_source(name)
+    assert sorted(path.suffix for path in source.iterdir()) == [".json", ".safetensors"]
+    assert sum(path.stat().st_size for path in source.iterdir()) < 2_000_000
+    state = pretrained_trunk_state(source)
+    assert {key: value.shape for key, value in state.items()} == {
+        key: value.shape for key, value in RecognitionNetwork(slim_resnet()).state_dict().items()
+    }
+    card = read_checkpoint(source, "best").card
+    assert card["label"] == ("" if name == "distilled" else "drawn data")
+    assert card["figures"]
+
+
+def test_another_trunk_is_a_path():
+    assert trunk_source("runs/mine") == Path("runs/mine")

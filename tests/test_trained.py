@@ -35,7 +35,9 @@ def test_the_network_comes_back_ready_to_judge(tmp_path, network):
     torch.testing.assert_close(back(planes), network.eval()(planes))  # another memory layout, another rounding
 
 
-@pytest.mark.parametrize("switches", [{}, {"aggregation": False, "excitation": True}, {"bottleneck": True, "side": 125}])
+@pytest.mark.parametrize(
+    "switches", [{}, {"aggregation": False, "excitation": True}, {"bottleneck": True, "side": 125}]
+)
 def test_a_multi_level_network_comes_back_from_its_card(tmp_path, switches):
     network = MultiLevelNetwork(slim_resnet(2), streams=(Modality.DEPTH,) * 3, **switches)
     tensors = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}

@@ -8,10 +8,11 @@ from pathlib import Path
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
 from countenance.datasets.named import PRESENTATIONS, read_presentations, split_name
-from countenance.ensemble_scoring import EnsembleReport, Precision, score_ensemble
+from countenance.ensemble_scoring import EnsembleReport, score_ensemble
 from countenance.errors import UsageError, at_least
 from countenance.files import refuse_as_target
 from countenance.networks.record import Task
+from countenance.presentation_scoring import Precision
 from countenance.progress import Progress, unheard
 from countenance.released import detector, operating_point, recogniser
 from countenance.scores import mean_of, write_table

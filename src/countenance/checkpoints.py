@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from countenance.errors import DataError, DigestMismatch
+from countenance.errors import DataError, DigestMismatch, UsageError
 from countenance.files import existing_file, sha256_of, write_atomically
 
 BEST, LAST = "best", "last"
@@ -91,6 +91,32 @@ def read_checkpoint(folder: str | os.PathLike[str], name: str) -> Checkpoint:
         return Checkpoint(load(content), card, digest)
     except SafetensorError as error:
         raise DataError(expected=f"tensors in {base / file}", came="another format", remedy=again) from error
+
+
+def read_last(folder: str | os.PathLike[str], begun_with: Mapping[str, Mapping[str, Any]]) -> Checkpoint | None:
+    """Read what an interrupted run goes on from; None where the folder holds no run yet.
+
+    Args:
+        folder: of the run.
+        begun_with: what its card must say under each key, such as its recipe.
+
+    Raises:
+        UsageError: the run was begun with something else.
+        DataError: its checkpoint is damaged.
+    """
+    if not (Path(folder) / f"{LAST}.json").is_file():
+        return None
+    last = read_checkpoint(folder, LAST)
+    for key, ours in begun_with.items():
+        theirs = last.card.get(key)
+        if theirs != ours:
+            differ = sorted(name for name in ours if not isinstance(theirs, dict) or theirs.get(name) != ours[name])
+            raise UsageError(
+                expected=f"the {key} that the run in {folder} was begun with",
+                came=f"another one ({', '.join(differ)})",
+                remedy="name another folder",
+            )
+    return last
 
 
 def training_state(module: nn.Module, optimizer: Optimizer, generator: torch.Generator) -> Checkpoint:

@@ -55,6 +55,9 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     }
     if not _printed(card, wanted=json):
         print_evaluation(done.evaluation)
+        if done.ensemble is not None:
+            print("\nThree networks that were trained here, on six people, at the threshold of two others:")
+            print_evaluation(done.ensemble)
         print(f"The report: {done.report} ({done.seconds:.1f} s)")
     return ACCEPTED
 
@@ -147,6 +150,8 @@ def reproduce(
     out: Path | None = None,
     initial: Path | None = None,
     workers: int = 1,
+    only_done: bool = False,
+    sheets: Path | None = None,
     json: bool = False,
 ) -> int:
     """Compute a table of one of the four papers, the paper's value beside the measured one.
@@ -157,16 +162,29 @@ def reproduce(
         published: folder of the scores that the table's authors published.
         data: the set to train on as NAME:ROOT.
         out: folder of the runs that are trained; goes on where it was stopped.
-        initial: folder of the pre-trained trunks that the parkin tables begin from.
+        initial: folder of the pre-trained trunks that the parkin tables begin from, where not those in the package.
         workers: processes that train side by side.
+        only_done: of the parkin tables, train nothing more: rows of the networks that are there.
+        sheets: of the parkin tables, a folder for pictures of the samples that networks disagree on most and of those
+            nearest the threshold.
         json: print one JSON object.
     """
     from countenance.console import print_rows, speaker
+    from countenance.reproduction import RUNS, write_sheets
     from countenance.reproduction import reproduce as compute
 
     rows = compute(
-        table, published=published, data=data, out=out, initial=initial, workers=workers, say=speaker("reproduce")
+        table,
+        published=published,
+        data=data,
+        out=out,
+        initial=initial,
+        workers=workers,
+        only_done=only_done,
+        say=speaker("reproduce"),
     )
+    if sheets is not None and data is not None:
+        write_sheets(data, sheets, runs=out or RUNS)
     if not _printed({"table": table, "rows": [row.as_json() for row in rows]}, wanted=json):
         print_rows(rows)
     return ACCEPTED
@@ -256,7 +274,7 @@ def train(
     modalities: str | None = None,
     choice: str | None = None,
     fold: str | None = None,
-    initial: Path | None = None,
+    initial: str | None = None,
     teachers: tuple[Path, ...] | None = None,
     precision: str | None = None,
     sensor_dropout: float | None = None,
@@ -267,8 +285,8 @@ def train(
     """Train one network; goes on where a run in the same folder was stopped.
 
     Args:
-        recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, pretraining-identities,
-            pretraining-gender or pretraining-distillation.
+        recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, pretraining-sphereface,
+            pretraining-arcface, pretraining-gender or pretraining-distillation.
         data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; of faces for pretraining.
         out: folder of the run; score takes it as a network.
         epochs: in all, where not the recipe's.
@@ -276,7 +294,8 @@ def train(
         modalities: the sensors that the network reads, such as rgb,depth; of an mlfa one for each of its branches.
         choice: development (the epoch with the highest AUC there, or on what the fold holds out) or last.
         fold: of casia-surf, attack-1 to attack-3 or subject-1 to subject-5; the whole training split by default.
-        initial: folder of a pre-trained trunk that an mlfa begins from.
+        initial: pre-trained trunk that an mlfa begins from: sphereface, arcface, distilled, gender (they lie in the
+            package), the folder of a run, or a file of yours.
         teachers: folders of runs whose ensemble an mlfa learns from.
         precision: float32 or bfloat16.
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
@@ -297,7 +316,7 @@ def train(
         choice=choice,
         bona_fide_label=bona_fide_label,
         fold=fold,
-        initial=None if initial is None else str(initial),
+        initial=initial,
         teachers=teachers,
         precision=precision,
         sensor_dropout=sensor_dropout,

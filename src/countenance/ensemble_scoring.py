@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 import numpy as np
@@ -27,6 +26,7 @@ from countenance.datasets.samples import PresentationSample
 from countenance.errors import UsageError, at_least
 from countenance.loading.pictures import Entry, load, stacked
 from countenance.presentation_scoring import (
+    Precision,
     PresentationNetwork,
     PresentationReport,
     entries_of,
@@ -47,13 +47,6 @@ Inputs = Mapping[int, Mapping[Modality, NDArray[np.uint8]]]
 
 Nested = PresentationTable | Sequence["Nested"]
 """A score table, or a group of groups."""
-
-
-class Precision(StrEnum):
-    """The numbers that convolutions are done in."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True)

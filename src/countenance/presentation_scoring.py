@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,13 @@ from countenance.scores import PresentationTable, presentation_table
 from countenance.vocabulary import Modality, Presentation
 
 BATCH = 32
+
+
+class Precision(StrEnum):
+    """The numbers that a forward pass is computed in; weights, and their moments in training, are always float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 class PresentationNetwork(Protocol):

@@ -28,16 +28,16 @@ from countenance.checkpoints import (
     LAST,
     Checkpoint,
     read_checkpoint,
+    read_last,
     restore_training,
     training_state,
     write_checkpoint,
 )
-from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.loading.batches import Batch
 from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import choose
-from countenance.presentation_scoring import LoadedPresentations, judge, stack_planes, table_of
+from countenance.presentation_scoring import LoadedPresentations, Precision, judge, stack_planes, table_of
 from countenance.progress import Progress, unheard
 from countenance.trained import TrainedNetwork, described, trained_network
 from countenance.training import EpochReport, Position, fit
@@ -55,13 +55,6 @@ class Choice(StrEnum):
 
     DEVELOPMENT = "development"
     LAST = "last"
-
-
-class Precision(StrEnum):
-    """The numbers that a forward pass is computed in; weights and their moments are always float32."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -289,18 +282,9 @@ class _History:
 
     def resume(self) -> None:
         """Go on from the checkpoint ``last``, where there is one."""
-        if not (self._folder / f"{LAST}.json").is_file():
+        last = read_last(self._folder, self._first)
+        if last is None:
             return
-        last = read_checkpoint(self._folder, LAST)
-        for key, ours in self._first.items():
-            theirs = last.card.get(key)
-            if theirs != ours:
-                differ = sorted(name for name in ours if not isinstance(theirs, dict) or theirs.get(name) != ours[name])
-                raise UsageError(
-                    expected=f"the {key} that the run in {self._folder} was begun with",
-                    came=f"another one ({', '.join(differ)})",
-                    remedy="name another folder",
-                )
         restore_training(last, self._network, self._optimizer, torch.default_generator)
         self.position = Position(last.card["epochs"], last.card["steps"])
         self.losses, self.aucs = list(last.card["losses"]), list(last.card["auc"])

@@ -1,13 +1,18 @@
 """Tables of the four papers by name: what the command `reproduce` does."""
 
 import os
+from pathlib import Path
 
+from countenance.datasets.drawn_card import read_card
+from countenance.datasets.named import read_presentations, split_name
 from countenance.errors import UsageError
 from countenance.progress import Say, unheard
 from countenance.protocols.casia_surf import table_3_from_published_scores
 from countenance.protocols.table import TableRow
+from countenance.vocabulary import Split
 
 DRAWN_MODALITIES = "drawn-modalities"
+RUNS = "runs/parkin"
 PARKIN = ("parkin-3", "parkin-4", "parkin-5", "parkin-compared", "parkin-distilled")
 TABLES = (
     *PARKIN,
@@ -27,6 +32,7 @@ def reproduce(
     out: str | os.PathLike[str] | None = None,
     initial: str | os.PathLike[str] | None = None,
     workers: int = 1,
+    only_done: bool = False,
     say: Say = unheard,
 ) -> list[TableRow]:
     """Compute a published table, the paper's value beside the measured one.
@@ -40,6 +46,7 @@ def reproduce(
         out: the folder of the runs; "runs/parkin" or "runs/TABLE" where None.
         initial: the folder of the pre-trained trunks.
         workers: processes that train side by side.
+        only_done: train nothing more, and compute rows of the networks that are there.
         say: called with a line before each part.
 
     Raises:
@@ -65,7 +72,7 @@ def reproduce(
     if data is not None:
         from countenance.recipes.parkin import study
 
-        return study(table, data=data, out=out or "runs/parkin", trunks=initial, workers=workers, say=say)
+        return study(table, data=data, out=out or RUNS, trunks=initial, workers=workers, only_done=only_done, say=say)
     if table != PARKIN[0] or published is None:
         raise UsageError(
             expected="the authors' published scores" if table == PARKIN[0] else "a set to train on",
@@ -73,3 +80,38 @@ def reproduce(
             remedy="name the folder: --published DIR, or a set to train on: --data casia-surf:ROOT",
         )
     return table_3_from_published_scores(published)
+
+
+def write_sheets(data: str, folder: str | os.PathLike[str], *, runs: str | os.PathLike[str] = RUNS) -> list[Path]:
+    """Write Figures 3 and 4 of Parkin and Grinchuk 2019 from networks that are trained.
+
+    Args:
+        data: the set that they were trained and tested on, as NAME:ROOT.
+        folder: for the two pictures, ``conflicting.png`` and ``threshold.png``.
+        runs: folder of the networks.
+
+    Raises:
+        UsageError: networks of fewer than two of the rows A to D; the folder cannot be written to.
+        DataError: the set or a score table is damaged.
+    """
+    from countenance.recipes.parkin import hard_samples
+    from countenance.report.sheets import write_sheet
+
+    name, root = split_name(data)
+    card = read_card(root, set_name=name)
+    samples = [row for row in read_presentations(data) if row.split is Split.TEST]
+    titles = {
+        "conflicting": "networks disagree most (Figure 3): standard deviation of the score over rows A to D",
+        "threshold": "nearest the threshold at FPR 1e-3 (Figure 4): score above it",
+    }
+    return [
+        write_sheet(
+            Path(folder) / f"{which}.png",
+            chosen,
+            samples,
+            tables,
+            title=titles[which],
+            label=card.label if card else "",
+        )
+        for which, (chosen, tables) in hard_samples(runs).items()
+    ]

@@ -22,6 +22,7 @@ from countenance.vocabulary import Modality, Split
 
 MLFA_SLIM = "mlfa-slim"
 _FOLDER = "shipped_networks"
+TRUNKS = ("sphereface", "arcface", "distilled", "gender")  # pre-trained as `recipes.named.PRETRAINING` says
 _OF_ONE_SIZE = "colour, depth and infrared picture of one face, aligned and of one size, 3 x (H, W)"
 
 RECORDS: tuple[NetworkRecord, ...] = (
@@ -93,6 +94,20 @@ def words(sensors: Iterable[Modality]) -> str:
     """
     seen = set(sensors)
     return ", ".join(modality for modality in Modality if modality in seen)
+
+
+def trunks_folder() -> Path:
+    """Return the folder of the package that holds the pre-trained trunks, each in a folder of its name."""
+    return Path(str(files("countenance") / _FOLDER))
+
+
+def trunk_source(name: str) -> Path:
+    """Return where a pre-trained trunk lies.
+
+    Args:
+        name: a shipped one (`TRUNKS`), or the path of a run or of a file.
+    """
+    return trunks_folder() / name if name in TRUNKS else Path(name)
 
 
 def shipped_record(name: str) -> NetworkRecord:

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from countenance.checkpoints import BEST, Checkpoint, read_checkpoint, write_checkpoint
+from countenance.checkpoints import BEST, read_checkpoint
 from countenance.datasets.named import read_presentations
-from countenance.drawn_sets.casia_surf import plan
-from countenance.drawn_sets.writing import write_set
 from countenance.errors import UsageError
 from countenance.loading.cache import CachedPlanes
-from countenance.networks.caffe_resnet import slim_resnet
-from countenance.networks.trunk import RecognitionNetwork
-from countenance.presentation_scoring import load_presentations
-from countenance.presentation_training import Choice, Precision
+from countenance.presentation_scoring import Precision, load_presentations
+from countenance.presentation_training import Choice
 from countenance.recipes.mlfa import (
     PAPER,
     RECIPES,
@@ -42,32 +38,12 @@ LEARNS = replace(QUICK, epochs=3, cosine_epochs=3)
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A drawn CASIA-SURF of 17 people, five of them in train, two frames a recording."""
-    root = tmp_path_factory.mktemp("drawn") / "surf"
-    write_set(plan(subjects=17, seed=5, preset="easy", frames=2), root)
-    return f"casia-surf:{root}"
-
-
-@pytest.fixture(scope="module")
 def splits(drawn):
     samples = read_presentations(drawn)
     return {
         split: load_presentations([row for row in samples if row.split is split], tuple(Modality), side=112)
         for split in (Split.TRAIN, Split.DEVELOPMENT)
     }
-
-
-@pytest.fixture(scope="module")
-def trunk(tmp_path_factory):
-    """The folder of a trunk of width 2, with weights that were drawn."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(9)
-        state = RecognitionNetwork(slim_resnet(2)).state_dict()
-    folder = tmp_path_factory.mktemp("trunk")
-    card = {"network": "recognition", "trunk": "slim-resnet", "width": 2}
-    write_checkpoint(folder, BEST, Checkpoint({f"module.{name}": tensor for name, tensor in state.items()}, card))
-    return str(folder)
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import pytest
 
 import countenance.recipes.named as door
 from countenance.errors import UsageError
-from countenance.presentation_training import Choice, Precision
+from countenance.presentation_scoring import Precision
+from countenance.presentation_training import Choice
 from countenance.recipes.mlfa import RELEASED, SLIM
 from countenance.recipes.named import NAMES, Wishes, train
-from countenance.recipes.pretraining import PretrainingRecipe, Task
+from countenance.recipes.pretraining import Margin, PretrainingRecipe, Task
 from countenance.recipes.slim_pad import SlimPadRecipe
 from countenance.vocabulary import Modality
 
@@ -33,8 +34,9 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("mlfa-slim")[0] == SLIM
     assert asked("mlfa-released")[0] == RELEASED
     assert asked("slim-pad")[0] == SlimPadRecipe()
-    assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER)
-    assert len(NAMES) == 8
+    assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
+    assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
+    assert len(NAMES) == 9
 
 
 def test_wishes_reach_the_recipe(asked):

@@ -29,13 +29,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from countenance.bench.loading import QUALITY, smooth_picture
 from countenance.bench.timing import BenchmarkResult, compare
 from countenance.datasets.samples import PresentationSample
-from countenance.ensemble_scoring import Precision, score_ensemble
+from countenance.ensemble_scoring import score_ensemble
 from countenance.errors import UsageError
 from countenance.networks.caffe_resnet import SIDE, caffe_resnet, slim_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.slim_pad import channels_of
 from countenance.networks.trunk import Trunk
-from countenance.presentation_scoring import scores_of
+from countenance.presentation_scoring import Precision, scores_of
 from countenance.progress import Say, unheard
 from countenance.threads import one_thread
 from countenance.vocabulary import Modality, Presentation, Split

@@ -44,12 +44,12 @@ from countenance.datasets.named import inspect_named, read_presentations, split_
 from countenance.datasets.samples import PresentationFold, PresentationSample
 from countenance.ensemble_scoring import score_ensemble
 from countenance.errors import UsageError, at_least
+from countenance.files import existing_file, sha256_of
 from countenance.loading.batches import Augment, Batch, Loader
 from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
-from countenance.presentation_scoring import LoadedPresentations, load_presentations
+from countenance.presentation_scoring import LoadedPresentations, Precision, load_presentations
 from countenance.presentation_training import (
     Choice,
-    Precision,
     Regimen,
     TrainedRun,
     half_cosine,
@@ -57,6 +57,7 @@ from countenance.presentation_training import (
     train_network,
 )
 from countenance.progress import Progress, Say, unheard
+from countenance.shipped import trunk_source
 from countenance.trained import trained_network, trunk_named
 from countenance.transfer import Aggregations, initialise, pretrained_trunk_state
 from countenance.transforms.flipping import draw_flip, flip
@@ -87,7 +88,8 @@ class MlfaRecipe:
         aggregation: with the aggregation path.
         excitation: with squeeze and excitation before the fusion, as in Figure 2.
         side: H and W that pictures are resized to; the network sees the middle 112.
-        initial: folder of a pre-trained trunk; "": first weights are drawn.
+        initial: a pre-trained trunk: a shipped one (`shipped.TRUNKS`), the folder of a run, or a file as
+            `foreign_checkpoints` knows them; "": first weights are drawn.
         aggregations: where the stages of the aggregation path come from when there is a pre-trained trunk.
         views: how training pictures are varied.
         weak_epochs: last epochs, on weak views, in which the learning rate begins anew.
@@ -154,10 +156,15 @@ class MlfaRecipe:
         return tuple(dict.fromkeys(self.streams))
 
     def as_json(self) -> dict[str, Any]:
-        """Return every field as JSON holds it, and the digest of the pre-trained trunk."""
-        digest = read_checkpoint(self.initial, BEST).digest if self.initial else None
+        """Return every field as JSON holds it; a pre-trained trunk by its name and digest, wherever it lies."""
+        source, digest = trunk_source(self.initial), None
+        if self.initial and source.is_dir():
+            digest = read_checkpoint(source, BEST).digest
+        elif self.initial:
+            digest = sha256_of(existing_file(source, expected="a pre-trained trunk").read_bytes())
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return {**plain, "streams": list(map(str, self.streams)), "initial_digest": digest}
+        named = {"initial": source.name, "initial_digest": digest}
+        return {**plain, "streams": list(map(str, self.streams)), **named}
 
 
 SLIM = MlfaRecipe()
@@ -335,7 +342,7 @@ def build_network(recipe: MlfaRecipe) -> MultiLevelNetwork:
         side=recipe.side,
     )
     if recipe.initial:
-        initialise(network, pretrained_trunk_state(recipe.initial), aggregations=recipe.aggregations)
+        initialise(network, pretrained_trunk_state(trunk_source(recipe.initial)), aggregations=recipe.aggregations)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

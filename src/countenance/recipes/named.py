@@ -1,7 +1,7 @@
 """Recipes by name: what the command `train` does."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -9,14 +9,20 @@ from typing import Any, TypeVar
 from countenance.errors import UsageError
 from countenance.networks.mlfa import STREAMS
 from countenance.networks.slim_pad import NAME as SLIM_PAD
-from countenance.presentation_training import Choice, Precision, TrainedRun
+from countenance.presentation_scoring import Precision
+from countenance.presentation_training import Choice, TrainedRun
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.mlfa import RECIPES, train_mlfa
-from countenance.recipes.pretraining import PretrainedRun, PretrainingRecipe, Task, pretrain
+from countenance.recipes.pretraining import Margin, PretrainedRun, PretrainingRecipe, Task, pretrain
 from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
 from countenance.vocabulary import Modality
 
-PRETRAINING = {f"pretraining-{task}": task for task in Task}
+PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and Grinchuk; distillation is ours
+    "pretraining-sphereface": PretrainingRecipe(margin=Margin.SPHEREFACE),
+    "pretraining-arcface": PretrainingRecipe(margin=Margin.ARCFACE, epochs=24),
+    "pretraining-gender": PretrainingRecipe(task=Task.GENDER, epochs=20),
+    "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
+}
 NAMES = (SLIM_PAD, *RECIPES, *PRETRAINING)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
@@ -35,7 +41,7 @@ class Wishes:
         choice: of `Choice`.
         bona_fide_label: as for `named.inspect_named`.
         fold: of CASIA-SURF's training split, such as "attack-1".
-        initial: folder of a pre-trained trunk.
+        initial: a shipped trunk, the folder of a run of pre-training, or a file.
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
         sensor_dropout: probability that a sample loses a sensor.
@@ -95,7 +101,7 @@ def train(
     """
     if name in PRETRAINING:
         return pretrain(
-            PretrainingRecipe(task=PRETRAINING[name], **wishes.only(name, _ANY)),
+            replace(PRETRAINING[name], **wishes.only(name, _ANY)),
             data=data,
             out=out,
             progress=progress,

@@ -9,7 +9,7 @@ mean of a picture and its mirror image as in the published scores.
 Nothing is chosen on validation or test: the epoch is chosen by what a member's fold holds out.
 
     countenance synthesize casia-surf --subjects 400 --seed 24 --out ROOT
-    countenance reproduce parkin-3 --data casia-surf:ROOT --initial PRETRAINED --out runs/parkin --workers 2
+    countenance reproduce parkin-3 --data casia-surf:ROOT --out runs/parkin --workers 2
 
 Rows and figures that were seen: docs/multimodal.md. Networks, data and pre-training are other than the paper's, so that
 figures do not compare, only who is ahead of whom.
@@ -48,10 +48,12 @@ from countenance.presentation_training import Choice
 from countenance.progress import Say, unheard
 from countenance.protocols.attributes import errors_by_attribute
 from countenance.protocols.compared_rates import RATES, difference_row, rate_row
+from countenance.protocols.hard_samples import HardSample, most_conflicting, nearest_threshold
 from countenance.protocols.table import TableRow
 from countenance.recipes.mlfa import SLIM, MlfaRecipe, fit_mlfa, parts_of, train_mlfa
 from countenance.score_formats import read_scores
 from countenance.scores import PresentationTable, mean_of, write_table
+from countenance.shipped import trunks_folder
 from countenance.threads import one_thread
 from countenance.trained import trained_network
 from countenance.transforms.flipping import flip
@@ -106,13 +108,13 @@ class Member:
         """Return what trains it.
 
         Args:
-            trunks: folder of the pre-trained trunks.
+            trunks: folder of the pre-trained trunks; the shipped ones where None.
             base: numbers of the training, where they are not those of `SLIM`.
         """
         own = ARCHITECTURES[self.architecture]
         if base is not None:
             own = replace(base, streams=own.streams, aggregation=own.aggregation, excitation=own.excitation)
-        initial = "" if self.initial == RANDOM or trunks is None else str(trunks / self.initial)
+        initial = "" if self.initial == RANDOM else str((trunks or trunks_folder()) / self.initial)
         return replace(own, initial=initial, seed=self.seed)
 
 
@@ -167,6 +169,7 @@ STUDENT = replace(SLIM, epochs=8, cosine_epochs=8, sensor_dropout=0.2, choice=Ch
 STUDENT_FOLDER = "student"
 Scores = Mapping[Member, Mapping[Split, PresentationTable]]
 """The score tables of each member."""
+Tables = Mapping[str, PresentationTable]
 
 
 def study(
@@ -186,7 +189,7 @@ def study(
         table: among `TABLES`.
         data: a CASIA-SURF, drawn or not, as "casia-surf:ROOT".
         out: folder of the members.
-        trunks: folder of the pre-trained trunks, named as `INITIAL` has them.
+        trunks: folder of the pre-trained trunks, named as `INITIAL` has them; the shipped ones where None.
         workers: processes that train side by side, a thread each.
         base: numbers of the training, where they are not those of `SLIM`.
         only_done: train nothing more: rows of the networks that are there, each with their number.
@@ -232,12 +235,6 @@ def train_members(
     say(f"{len(wanted) - len(missing)} of {len(wanted)} networks are there")
     if not missing:
         return
-    if trunks is None and any(member.initial != RANDOM for member in missing):
-        raise UsageError(
-            expected="pre-trained trunks to begin from",
-            came="none",
-            remedy=f"name the folder that holds {', '.join(INITIAL.values())}: --initial DIR",
-        )
     say(f"looking at the whole of {data}")
     inspect_named(data).refuse(split_name(data)[0])
     folder = None if trunks is None else Path(trunks)
@@ -361,6 +358,35 @@ def compared(scores: Scores, *, data: str) -> list[TableRow]:
     return rows
 
 
+def hard_samples(out: str | os.PathLike[str], *, count: int = 3) -> dict[str, tuple[list[HardSample], Tables]]:
+    """Choose the test samples of Figures 3 and 4 from the members that are there.
+
+    Args:
+        out: folder of the members.
+        count: of each group in a figure.
+
+    Returns:
+        "conflicting" and "threshold": the samples, and the tables whose scores stand under them: the mean of each of
+        rows A to D for the former, and of all of them for the latter.
+
+    Raises:
+        UsageError: fewer than two of rows A to D have a member.
+    """
+    done = [member for member in TABLE_3[-1][2] if is_done(Path(out) / member.name)]
+    scores = read_members(done, out)
+    rows = {row: _tables(scores, _there(scores, group)) for row, group in ENSEMBLE.items()}
+    means = {row: mean_of(tables) for row, tables in rows.items() if tables}
+    if len(means) < 2:
+        raise UsageError(
+            expected="networks of at least two of the rows A to D", came=str(len(means)), remedy="train parkin-3"
+        )
+    whole = mean_of(list(means.values()))
+    return {
+        "conflicting": (most_conflicting(list(means.values()), count), means),
+        "threshold": (nearest_threshold(whole, RATES["1e-3"], count), {"ensemble": whole}),
+    }
+
+
 def _there(scores: Scores, group: Iterable[Member]) -> tuple[Member, ...]:
     return tuple(member for member in group if member in scores)
 
@@ -381,7 +407,7 @@ def _distilled(
 ) -> list[TableRow]:
     """Distil the members that are there into one network, and hold it against them; then its errors by attribute."""
     folder = out / STUDENT_FOLDER
-    initial = "" if trunks is None else str(Path(trunks) / INITIAL["A"])
+    initial = str((trunks_folder() if trunks is None else Path(trunks)) / INITIAL["A"])
     recipe = replace(STUDENT if base is None else replace(base, choice=Choice.LAST), initial=initial)
     teachers = [out / member.name for member in scores]
     with one_thread():

@@ -6,7 +6,8 @@ of a set of Asian faces with ArcFace's, gender of AFAD-Lite. The kinds are here,
 numbers of steps and rates are ours, small enough for one processor core. Distillation from a released recogniser on
 real photographs is ours altogether.
 
-    countenance train pretraining-identities --data casia-webface:ROOT --out RUN
+    countenance train pretraining-sphereface --data casia-webface:ROOT --out RUN
+    countenance train pretraining-arcface --data vggface2:ROOT --out RUN
     countenance train pretraining-gender --data afad:ROOT --out RUN
     countenance train pretraining-distillation --data lfw:ROOT --out RUN
 
@@ -36,6 +37,7 @@ from countenance.checkpoints import (
     LAST,
     Checkpoint,
     read_checkpoint,
+    read_last,
     restore_training,
     training_state,
     write_checkpoint,
@@ -622,19 +624,10 @@ class _History:
 
     def resume(self) -> None:
         """Go on from the checkpoint ``last``, where there is one."""
-        if not (self._folder / f"{LAST}.json").is_file():
+        last = read_last(self._folder, self._first)
+        if last is None:
             self.figures = [self._judged()]
             return
-        last = read_checkpoint(self._folder, LAST)
-        for key, ours in self._first.items():
-            theirs = last.card.get(key)
-            if theirs != ours:
-                differ = sorted(name for name in ours if not isinstance(theirs, dict) or theirs.get(name) != ours[name])
-                raise UsageError(
-                    expected=f"the {key} that the run in {self._folder} was begun with",
-                    came=f"another one ({', '.join(differ)})",
-                    remedy="name another folder",
-                )
         restore_training(last, self._pupil, self._optimizer, torch.default_generator)
         self.position = Position(last.card["epochs"], last.card["steps"])
         self.losses, self.figures = list(last.card["losses"]), list(last.card["figures"])
