@@ -36,24 +36,24 @@ def test_rows_with_known_answers(table):
     assert len(rows) == len(RATES) * (4 * 3 + len(STEPS) * 3)
     drawn = {name: row.bootstrap for name, row in rows.items() if row.bootstrap is not None}
     assert drawn.keys() == rows.keys()
-    first = rows["RGB, TPR at FPR 1e-2, seed 4"]
+    first = rows["RGB, seed 4, TPR at FPR 1e-2"]
     assert first.count is not None
     assert first.interval is not None
     assert (first.measured, first.count.count, first.count.trials) == (20.0, 20, 100)
     assert (first.interval.low, first.interval.high) == pytest.approx((12.67, 29.18), abs=0.01)  # Clopper-Pearson
     assert drawn[first.name].low < 20 < drawn[first.name].high
-    mean = rows["depth, TPR at FPR 1e-3, mean of 2 seeds"]
+    mean = rows["depth, mean of 2 seeds, TPR at FPR 1e-3"]
     assert mean.measured == pytest.approx(85)
     assert (mean.reported, mean.count, mean.interval) == (99.8, None, None)
-    assert rows["fused minus depth, TPR at FPR 1e-2, seed 4"].measured == 0
-    same = drawn["fused minus depth, TPR at FPR 1e-2, seed 4"]
+    assert rows["fused minus depth, seed 4, TPR at FPR 1e-2"].measured == 0
+    same = drawn["fused minus depth, seed 4, TPR at FPR 1e-2"]
     assert (same.low, same.high, same.method) == (0, 0, "paired bootstrap over subjects")  # no other draw on each side
-    assert rows["fused minus depth, TPR at FPR 1e-3, seed 5"].measured == pytest.approx(20)
-    step = rows["infrared minus RGB, TPR at FPR 1e-2, mean of 2 seeds"]
+    assert rows["fused minus depth, seed 5, TPR at FPR 1e-3"].measured == pytest.approx(20)
+    step = rows["infrared minus RGB, mean of 2 seeds, TPR at FPR 1e-2"]
     assert step.measured == pytest.approx(35)
     assert 0 < drawn[step.name].low < 35 < drawn[step.name].high
     assert {row.data for row in rows.values()} == {"drawn data: made"}
-    assert rows["RGB, TPR at FPR 1e-2, seed 4"].as_json()["trials"] == 100
+    assert rows["RGB, seed 4, TPR at FPR 1e-2"].as_json()["trials"] == 100
 
 
 def test_the_papers_values_are_those_of_its_table_5():

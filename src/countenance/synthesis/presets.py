@@ -1,8 +1,8 @@
 """How hard the drawn world is: three presets, each one frozen record of all its knobs.
 
-`paper` is meant to give the order of Table 5 of Parkin and Grinchuk 2019: colour, then infrared, then depth. As
-measured (docs/drawn-world.md) colour is the weakest and all three together the best, but infrared comes out above
-depth. `easy` is for smoke tests and demonstrations, `hard` for networks that find `paper` too easy.
+`paper` gives the order of Table 5 of Parkin and Grinchuk 2019 at FPR 1e-2: colour, then infrared, then depth, and all
+three together the best (docs/drawn-world.md). `easy` is for smoke tests and demonstrations, `hard` for networks that
+find `paper` too easy.
 """
 
 from collections.abc import Mapping
