@@ -278,6 +278,7 @@ def train(
     teachers: tuple[Path, ...] | None = None,
     precision: str | None = None,
     sensor_dropout: float | None = None,
+    devices: str | None = None,
     bona_fide_label: str | None = None,
     seed: int | None = None,
     json: bool = False,
@@ -299,6 +300,7 @@ def train(
         teachers: folders of runs whose ensemble an mlfa learns from.
         precision: float32 or bfloat16.
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
+        devices: what an mlfa is trained on, such as cuda; the processor by default.
         bona_fide_label: as for datasets check.
         seed: makes it repeatable.
         json: print one JSON object.
@@ -320,6 +322,7 @@ def train(
         teachers=teachers,
         precision=precision,
         sensor_dropout=sensor_dropout,
+        devices=devices,
         seed=seed,
     )
     with progress_of("steps") as progress:

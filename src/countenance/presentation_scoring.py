@@ -170,6 +170,12 @@ def stack_planes(planes: Mapping[Modality, NDArray[np.uint8]], modalities: Seque
     return torch.from_numpy(channels).permute(0, 3, 1, 2).float().div_(255)
 
 
+def device_of(module: object) -> torch.device:
+    """Return where a module's parameters lie; the processor for one without any."""
+    first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
+    return torch.device("cpu") if first is None else first.device
+
+
 def scores_of(margins: Tensor) -> NDArray[np.float64]:
     """Return P(bona fide) (N,) of margins (N,); double precision keeps apart what float32 rounds to 1."""
     return margins.double().sigmoid().cpu().numpy()
@@ -193,12 +199,13 @@ def judge(
         progress: called with (samples done, samples in all).
     """
     module.eval()
-    there = torch.tensor([modality not in without for modality in module.modalities])  # (M,)
+    device = device_of(module)
+    there = torch.tensor([modality not in without for modality in module.modalities], device=device)  # (M,)
     scores: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
         for part in Loader(source=source, batch=batch, shuffled=False).epoch(0):
-            planes = stack_planes(part.planes, module.modalities)
+            planes = stack_planes(part.planes, module.modalities).to(device)
             scores.append(scores_of(module(planes, there.expand(len(part), -1)) if without else module(planes)))
             done += len(part)
             progress(done, len(source))

@@ -33,11 +33,12 @@ from countenance.checkpoints import (
     training_state,
     write_checkpoint,
 )
+from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.loading.batches import Batch
 from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import choose
-from countenance.presentation_scoring import LoadedPresentations, Precision, judge, stack_planes, table_of
+from countenance.presentation_scoring import LoadedPresentations, Precision, device_of, judge, stack_planes, table_of
 from countenance.progress import Progress, unheard
 from countenance.trained import TrainedNetwork, described, trained_network
 from countenance.training import EpochReport, Position, fit
@@ -188,6 +189,22 @@ def train_network(  # noqa: PLR0913 - each is a thing of its own
     )
 
 
+def usable_device(name: str) -> torch.device:
+    """Return the device called `name`, such as "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            expected="a device of this machine, such as cpu or cuda", came=repr(name), remedy="name another"
+        ) from error
+    return device
+
+
 def half_cosine(steps: int, *, after: int = 0) -> Callable[[int], float]:
     """Return the factor that falls from 1 to 0 along half a cosine over `steps` steps, begun `after` so many."""
     return lambda step: 0.5 * (1 + math.cos(math.pi * (step - after) / steps))
@@ -212,7 +229,7 @@ def presentation_loss(
 def margins_of(network: TrainedNetwork, batch: Batch, regimen: Regimen) -> Tensor:
     """Return the margins (B,) of a batch in training, in float32, some sensors dropped where the regimen says so."""
     modalities = network.modalities
-    planes = stack_planes(batch.planes, modalities).to(next(network.parameters()).device)
+    planes = stack_planes(batch.planes, modalities).to(device_of(network))
     present = drawn_presence(len(batch), len(modalities), regimen.sensor_dropout) if regimen.sensor_dropout else None
     with torch.autocast(planes.device.type, torch.bfloat16, enabled=regimen.precision is Precision.BFLOAT16):
         margins: Tensor = network(planes) if present is None else network(planes, present.to(planes.device))

@@ -96,9 +96,16 @@ def test_a_named_set_is_learnt_on_a_fold(drawn, tmp_path):
     assert len(run.auc) == LEARNS.epochs
     assert run.losses[-1] < run.losses[0]
     assert run.label == "drawn data"
-    assert said[-1].endswith("(attack fold 2: 05_enm_s held out)")
+    assert said[-2].endswith("(attack fold 2: 05_enm_s held out)")
+    assert said[-1].endswith("to choose the threshold by")
     card = read_checkpoint(tmp_path / "run", BEST).card
     assert card["recipe"] == json.loads(json.dumps(LEARNS.as_json()))
+    (point,) = card["operating_points"]
+    assert (point["modalities"], point["rule"], point["split"]) == (
+        ["rgb", "depth", "infrared"],
+        "fpr:0.01",
+        "development",
+    )
     assert (card["network"], card["trunk"], card["width"], card["epoch"]) == ("mlfa", "slim-resnet", 2, run.best)
 
 
@@ -165,7 +172,7 @@ def test_every_field_is_read(splits, trunk, tmp_path):
         "views": Views.STRONG,
         "weak_epochs": 1,
         "epochs": 1,
-        "batch_size": 8,
+        "batch_size": 4,
         "learning_rate": 0.02,
         "betas": (0.5, 0.9),
         "cosine_epochs": 5,
@@ -175,11 +182,14 @@ def test_every_field_is_read(splits, trunk, tmp_path):
         "precision": Precision.BFLOAT16,
         "choice": Choice.LAST,
         "seed": 3,
+        "device": "cuda:99",
     }
     assert set(changes) == {field.name for field in fields(MlfaRecipe)}
-    base = replace(QUICK, initial=trunk)
+    base = replace(QUICK, initial=trunk, batch_size=8)  # two steps an epoch
 
     ours = weights(few(base, tmp_path / "base"))
+    with pytest.raises(UsageError, match="a device of this machine"):
+        few(replace(base, device=changes.pop("device")), tmp_path / "device")
     for name, value in changes.items():
         start = replace(base, initial="") if name in {"trunk", "width", "initial"} else base  # no such trunk is there
         run = few(replace(start, **{name: value}) if name != "initial" else start, tmp_path / name)

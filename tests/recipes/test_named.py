@@ -52,6 +52,7 @@ def test_wishes_reach_the_recipe(asked):
         precision="bfloat16",
         sensor_dropout=0.25,
         bona_fide_label="0",
+        devices="cuda:1",
         seed=4,
     )
     assert recipe == replace(
@@ -65,6 +66,7 @@ def test_wishes_reach_the_recipe(asked):
         precision=Precision.BFLOAT16,
         sensor_dropout=0.25,
         seed=4,
+        device="cuda:1",
     )
     assert (options["fold"], options["teachers"], options["bona_fide_label"]) == ("attack-2", ("a", "b"), "0")
     assert asked("mlfa-released", epochs=62)[0].cosine_epochs == 100, "the cosine keeps its share of the epochs"

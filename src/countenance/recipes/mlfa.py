@@ -55,6 +55,7 @@ from countenance.presentation_training import (
     half_cosine,
     state_operating_points,
     train_network,
+    usable_device,
 )
 from countenance.progress import Progress, Say, unheard
 from countenance.shipped import trunk_source
@@ -104,6 +105,7 @@ class MlfaRecipe:
         precision: of the forward pass.
         choice: which epoch the run ends with.
         seed: of the first weights, the order, the views and the dropout.
+        device: that trains, such as "cuda"; only on a processor does the same seed give the same bytes.
 
     Raises:
         UsageError: a number outside its range.
@@ -130,6 +132,7 @@ class MlfaRecipe:
     precision: Precision = Precision.FLOAT32
     choice: Choice = Choice.DEVELOPMENT
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs, cosine_epochs=self.cosine_epochs, width=self.width)
@@ -156,13 +159,14 @@ class MlfaRecipe:
         return tuple(dict.fromkeys(self.streams))
 
     def as_json(self) -> dict[str, Any]:
-        """Return every field as JSON holds it; a pre-trained trunk by its name and digest, wherever it lies."""
+        """Return every field but the device as JSON holds it; a trunk by its name and digest, wherever it lies."""
         source, digest = trunk_source(self.initial), None
         if self.initial and source.is_dir():
             digest = read_checkpoint(source, BEST).digest
         elif self.initial:
             digest = sha256_of(existing_file(source, expected="a pre-trained trunk").read_bytes())
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        del plain["device"]
         named = {"initial": source.name, "initial_digest": digest}
         return {**plain, "streams": list(map(str, self.streams)), **named}
 
@@ -228,9 +232,11 @@ def train_mlfa(
 
     Raises:
         DataError: the set is not whole, or contradicts itself: nothing is trained.
-        UsageError: an unknown fold; the folder holds a run of another recipe or of other data; a sample lacks a sensor.
+        UsageError: no such device; an unknown fold; the folder holds a run of another recipe or of other data; a sample
+            lacks a sensor.
         OneClassOnly: a part that is needed holds one class.
     """
+    usable_device(recipe.device)
     say(f"looking at the whole of {data}")
     found = inspect_named(data, bona_fide_label=bona_fide_label)
     found.refuse(split_name(data)[0])
@@ -301,7 +307,7 @@ def fit_mlfa(
         )
 
     def build() -> tuple[MultiLevelNetwork, Regimen]:
-        network = build_network(recipe)
+        network = build_network(recipe).to(usable_device(recipe.device))
         loaders = _loaders(recipe, train)
         steps = len(loaders[0])
         learnt = [value for name, value in network.named_parameters() if recipe.train_head or not _is_head(name)]

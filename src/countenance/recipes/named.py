@@ -26,7 +26,7 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
 NAMES = (SLIM_PAD, *RECIPES, *PRETRAINING)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
-_OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout"}
+_OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -45,6 +45,7 @@ class Wishes:
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
         sensor_dropout: probability that a sample loses a sensor.
+        devices: what trains, such as "cuda"; one so far.
         seed: of everything that is drawn.
     """
 
@@ -58,6 +59,7 @@ class Wishes:
     teachers: Sequence[str | os.PathLike[str]] | None = None
     precision: str | None = None
     sensor_dropout: float | None = None
+    devices: str | None = None
     seed: int | None = None
 
     def only(self, recipe: str, known: frozenset[str]) -> dict[str, Any]:
@@ -122,6 +124,8 @@ def train(
         slim = SlimPadRecipe(**asked | ({"modalities": sensors} if sensors else {}))
         return train_slim_pad(slim, data=data, out=out, bona_fide_label=label, progress=progress, say=say)
     fold, teachers = asked.pop("fold", ""), asked.pop("teachers", ())
+    if "devices" in asked:
+        asked["device"] = asked.pop("devices")
     if sensors:
         asked["streams"] = sensors * len(STREAMS) if len(sensors) == 1 else sensors
     if "epochs" in asked:
