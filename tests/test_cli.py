@@ -305,13 +305,14 @@ def test_networks_and_weights_are_listed(capsys):
 
 
 def test_the_demo_writes_its_report(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demonstration, "SUBJECTS", 3)
+    monkeypatch.setattr(demonstration, "SUBJECTS", 10)
     card = printed(["demo", "--out", tmp_path], capsys)
     assert set(card) >= {"report", "seconds", "multimodal", "authentication", "universal"}
     assert "drawn data" in (tmp_path / "report.html").read_text()
     assert card["multimodal"]["label"].startswith("drawn data")
     assert card["multimodal"]["network"] == "mlfa-slim"
-    assert card["multimodal"]["counts"]["attack"] == 30
+    assert card["multimodal"]["counts"]["attack"] == 180
+    assert card["multimodal"]["ensemble"]["threshold"]["split"] == "development"
     again = (tmp_path / "scores.csv").read_bytes()
     printed(["demo", "--out", tmp_path], capsys)
     assert (tmp_path / "scores.csv").read_bytes() == again

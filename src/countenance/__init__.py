@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from countenance.authentication import check, verify
+    from countenance.authentication import SensorDecision, check, verify
     from countenance.bulk import score
     from countenance.datasets.named import inspect_named
     from countenance.demonstration import demonstrate
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from countenance.evaluation import Evaluation, evaluate
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
+    from countenance.recipes.mlfa import MlfaRecipe, train_mlfa
+    from countenance.recipes.named import Wishes, train
+    from countenance.recipes.pretraining import PretrainingRecipe, pretrain
     from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
     from countenance.report.page import write_report
     from countenance.reproduction import reproduce
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "SensorDecision": "authentication",
     "check": "authentication",
     "verify": "authentication",
     "score": "bulk",
@@ -52,6 +56,12 @@ _HOMES = {
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
+    "MlfaRecipe": "recipes.mlfa",
+    "train_mlfa": "recipes.mlfa",
+    "Wishes": "recipes.named",
+    "train": "recipes.named",
+    "PretrainingRecipe": "recipes.pretraining",
+    "pretrain": "recipes.pretraining",
     "SlimPadRecipe": "recipes.slim_pad",
     "train_slim_pad": "recipes.slim_pad",
     "reproduce": "reproduction",
@@ -73,9 +83,13 @@ __all__ = [
     "CountenanceError",
     "Decision",
     "Evaluation",
+    "MlfaRecipe",
     "OperatingPoint",
     "PresentationTable",
+    "PretrainingRecipe",
+    "SensorDecision",
     "SlimPadRecipe",
+    "Wishes",
     "__version__",
     "check",
     "comparison_table",
@@ -84,12 +98,15 @@ __all__ = [
     "inspect_named",
     "mean_of",
     "presentation_table",
+    "pretrain",
     "read_image",
     "read_label_list",
     "read_scores",
     "reproduce",
     "score",
     "synthesize",
+    "train",
+    "train_mlfa",
     "train_slim_pad",
     "verify",
     "write_bob",
