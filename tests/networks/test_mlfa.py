@@ -118,9 +118,9 @@ def test_it_is_wired_as_the_released_code_says():
     total = network.aggregations[1](network.fusions[1](second).relu() + total)
     total = network.aggregations[2](network.fusions[2](third).relu() + total)
     features = network.main(third).mean((2, 3)) + total.mean((2, 3))
-    torch.testing.assert_close(network.embed(pixels), features)
+    torch.testing.assert_close(network.embed(pixels), features, atol=1e-4, rtol=1e-4)  # pixels are scaled in one go
     logits = features @ network.head.weight.T + network.head.bias
-    torch.testing.assert_close(network(pixels), logits[:, 1] - logits[:, 0])
+    torch.testing.assert_close(network(pixels), logits[:, 1] - logits[:, 0], atol=1e-4, rtol=1e-4)
     assert network.head.out_features == 2
 
 
@@ -147,12 +147,12 @@ def test_without_aggregation_the_main_path_decides_alone():
     torch.testing.assert_close(main.embed(pixels), seen[0].mean((2, 3)))
 
 
-def test_variant_c_sums_two_paths_of_128():
+def test_variant_c_keeps_a_quarter_of_the_features():
     network = MultiLevelNetwork(caffe_resnet(width=16, stride=2), bottleneck=True).eval()
     assert network.reductions is not None
-    assert [each.get_parameter("weight").shape[:2] for each in network.reductions] == [(128, 256)] * 2
-    assert network.embed(planes(STREAMS)).shape == (2, 128)
-    assert network.head.in_features == 128
+    assert [each.get_parameter("weight").shape[:2] for each in network.reductions] == [(64, 256)] * 2
+    assert network.embed(planes(STREAMS)).shape == (2, 64)
+    assert network.head.in_features == 64
 
 
 def test_sensors_are_read_in_the_stated_order():
@@ -223,3 +223,26 @@ def test_a_dropped_sensor_gives_no_gradient_to_its_branch():
 def test_what_cannot_be_built():
     with pytest.raises(UsageError, match="a sensor for each branch"):
         slim(streams=())
+
+
+def test_what_cannot_be_judged_is_refused():
+    network = slim()
+    with pytest.raises(UsageError, match="5 channels of rgb, depth, infrared; came 9"):
+        network(torch.rand(1, 9, 112, 112))
+    with pytest.raises(UsageError, match="a sensor or more of each sample"):
+        network(planes(STREAMS), torch.tensor([[True, True, True], [False, False, False]]))
+
+
+def test_what_is_wrong_in_an_absent_sensor_does_not_reach_the_score():
+    network, pixels = slim(), planes(STREAMS)
+    present = torch.tensor([[True, False, True]]).expand(len(pixels), -1)
+    scored = network(pixels, present)
+    pixels[:, 3] = torch.nan
+    assert torch.equal(network(pixels, present), scored)
+
+
+def test_a_larger_picture_is_cut_to_its_middle():
+    network, pixels = slim(), planes(STREAMS)
+    framed = torch.rand(len(pixels), 5, 125, 125)
+    framed[:, :, 6:118, 6:118] = pixels
+    torch.testing.assert_close(network(framed), network(pixels))
