@@ -160,6 +160,10 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["reproduce", "parkin-9"], "expected a table among parkin-3"),
         (["reproduce", "ito-2"], "expected a table that is built so far"),
         (["reproduce", "parkin-3"], "no folder"),
+        (
+            ["reproduce", "parkin-3", "--published", "x", "--sheets", "y"],
+            "a set whose samples are shown, with --sheets",
+        ),
         (["bench", "nonsense"], "expected benchmarks among P14, P15, P16, P17, loading, metrics, multimodal"),
         (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
         (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),

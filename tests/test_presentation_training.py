@@ -15,12 +15,12 @@ from countenance.presentation_scoring import LoadedPresentations
 from countenance.presentation_training import (
     Regimen,
     drawn_presence,
-    half_cosine,
     presentation_loss,
     state_operating_points,
     usable_device,
 )
 from countenance.trained import described
+from countenance.training import half_cosine
 from countenance.vocabulary import Modality, Presentation, Split
 
 SENSORS = (Modality.RGB, Modality.DEPTH, Modality.INFRARED)

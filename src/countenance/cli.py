@@ -173,6 +173,12 @@ def reproduce(
     from countenance.reproduction import RUNS, write_sheets
     from countenance.reproduction import reproduce as compute
 
+    if sheets is not None and data is None:
+        raise UsageError(
+            expected="a set whose samples are shown, with --sheets",
+            came="none",
+            remedy="name it: --data casia-surf:ROOT",
+        )
     rows = compute(
         table,
         published=published,

@@ -5,7 +5,6 @@ that the run ends with. A recipe hands in the network, its optimizer and its bat
 is here: the loss, the choice of the epoch, the history, what is written and when.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -203,11 +202,6 @@ def usable_device(name: str) -> torch.device:
             expected="a device of this machine, such as cpu or cuda", came=repr(name), remedy="name another"
         ) from error
     return device
-
-
-def half_cosine(steps: int, *, after: int = 0) -> Callable[[int], float]:
-    """Return the factor that falls from 1 to 0 along half a cosine over `steps` steps, begun `after` so many."""
-    return lambda step: 0.5 * (1 + math.cos(math.pi * (step - after) / steps))
 
 
 def presentation_loss(

@@ -111,3 +111,8 @@ def fit(  # noqa: PLR0913 - the loop is what is handed to it
         if after_epoch is not None:
             after_epoch(reports[-1])
     return reports
+
+
+def half_cosine(steps: int, *, after: int = 0) -> Callable[[int], float]:
+    """Return the factor that falls from 1 to 0 along half a cosine over `steps` steps, begun `after` so many."""
+    return lambda step: 0.5 * (1 + math.cos(math.pi * (step - after) / steps))

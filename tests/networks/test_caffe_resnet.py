@@ -11,13 +11,6 @@ from countenance.errors import UsageError
 from countenance.networks.caffe_resnet import Block, caffe_resnet, slim_resnet
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def count(*modules: nn.Module) -> int:
     return sum(each.numel() for module in modules for each in module.parameters())
 

@@ -1,16 +1,8 @@
 """Gates on channels, against the formula worked out slowly."""
 
-import pytest
 import torch
 
 from countenance.networks.excitation import ChannelAttention, Excitation
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 def weights_of(gate, vector):

@@ -18,13 +18,6 @@ from countenance.networks.facebagnet import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 @pytest.mark.parametrize(("setting", "blocks", "width"), [(A, (2, 2), 128), (B, (2, 4), 128), (C, (3, 4), 64)])
 def test_branches_are_as_set(setting, blocks, width):
     shapes = []

@@ -9,13 +9,6 @@ from countenance.networks.feathernet import feathernet_a, feathernet_b
 from countenance.vocabulary import Modality
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def count(network: nn.Module) -> int:
     return sum(each.numel() for each in network.parameters())
 

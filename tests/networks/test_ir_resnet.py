@@ -11,13 +11,6 @@ from countenance.errors import UsageError
 from countenance.networks.ir_resnet import UNITS, Unit, ir_resnet
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 @pytest.mark.parametrize(("ins", "stride"), [(3, 2), (2, 2), (3, 1)])
 def test_a_unit_is_as_worked_out_by_hand(ins, stride):
     unit = Unit(ins, 3, stride=stride).eval()

@@ -9,13 +9,6 @@ from countenance.errors import UsageError
 from countenance.networks.resnet import BasicBlock, resnet18, resnet34
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 @pytest.mark.parametrize(("ins", "stride"), [(3, 1), (2, 1), (2, 2)])
 def test_a_block_is_as_worked_out_by_hand(ins, stride):
     block = BasicBlock(ins, 3, stride=stride).eval()

@@ -9,13 +9,6 @@ from countenance.networks.sef_resnet import SefResNet
 from countenance.vocabulary import Modality
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def count(*modules: nn.Module) -> int:
     return sum(each.numel() for module in modules for each in module.parameters())
 

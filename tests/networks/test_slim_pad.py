@@ -12,13 +12,6 @@ from countenance.vocabulary import Modality
 SUBSETS = [some for count in (1, 2, 3) for some in itertools.combinations(Modality, count)]
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def planes(modalities, count=3):
     return torch.rand(count, channels_of(modalities), SIDE, SIDE)
 

@@ -13,13 +13,6 @@ from countenance.networks.trunk import RecognitionNetwork, Trunk
 TRUNKS = [caffe_resnet, slim_resnet, ir_resnet, resnet18, resnet34]
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 @pytest.mark.parametrize(
     ("build", "parameters"),
     [

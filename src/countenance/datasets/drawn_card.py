@@ -41,6 +41,11 @@ class DrawnCard:
     facts: Mapping[str, str | int] = field(default_factory=dict)
     label: str = LABEL
 
+    @property
+    def told(self) -> str:
+        """What figures from the set are of, for their rows."""
+        return f"{self.label}: {self.set} drawn with seed {self.seed}, preset {self.preset}"
+
     def as_text(self) -> str:
         """Return the bytes of the card, as text."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"

@@ -23,7 +23,7 @@ from countenance.datasets.siw import read as read_siw
 from countenance.datasets.vggface2 import inspect as inspect_vggface2
 from countenance.datasets.ytf import inspect as inspect_ytf
 from countenance.errors import UsageError
-from countenance.progress import Progress, unheard
+from countenance.progress import Progress, Say, unheard
 
 INSPECTIONS: Mapping[str, Callable[..., Inspection]] = {
     CASIA_SURF: inspect_casia_surf,
@@ -106,6 +106,29 @@ def read_presentations(data: str, *, bona_fide_label: str | None = None) -> list
             remedy="name one of them",
         )
     return PRESENTATIONS[name](root, **_options(name, bona_fide_label))
+
+
+def read_whole(
+    data: str, *, bona_fide_label: str | None = None, say: Say = unheard
+) -> tuple[list[PresentationSample], str]:
+    """Look at the whole of NAME:ROOT and read its presentations, as training does before it starts.
+
+    Args:
+        data: as for `inspect_named`.
+        bona_fide_label: as for `inspect_named`.
+        say: called with a line before.
+
+    Returns:
+        The presentations, and the label of every figure from them, such as "drawn data".
+
+    Raises:
+        UsageError: as for `read_presentations`.
+        DataError: the set is not whole, or contradicts itself.
+    """
+    say(f"looking at the whole of {data}")
+    found = inspect_named(data, bona_fide_label=bona_fide_label)
+    found.refuse(split_name(data)[0])
+    return read_presentations(data, bona_fide_label=bona_fide_label), found.label
 
 
 def _options(name: str, bona_fide_label: str | None) -> dict[str, str]:

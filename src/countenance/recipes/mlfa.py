@@ -20,7 +20,6 @@ held-out part of the fold (the highest AUC) or is the last one, and never by tes
 What to expect of `SLIM` on drawn data stands in docs/multimodal.md.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -40,7 +39,7 @@ from countenance.datasets.casia_surf_folds import (
     published_folds,
     subject_folds,
 )
-from countenance.datasets.named import inspect_named, read_presentations, split_name
+from countenance.datasets.named import read_whole, split_name
 from countenance.datasets.samples import PresentationFold, PresentationSample
 from countenance.ensemble_scoring import score_ensemble
 from countenance.errors import UsageError, at_least
@@ -52,7 +51,6 @@ from countenance.presentation_training import (
     Choice,
     Regimen,
     TrainedRun,
-    half_cosine,
     state_operating_points,
     train_network,
     usable_device,
@@ -60,6 +58,7 @@ from countenance.presentation_training import (
 from countenance.progress import Progress, Say, unheard
 from countenance.shipped import trunk_source
 from countenance.trained import trained_network, trunk_named
+from countenance.training import half_cosine
 from countenance.transfer import Aggregations, initialise, pretrained_trunk_state
 from countenance.transforms.flipping import draw_flip, flip
 from countenance.transforms.multimodal import RESIZED, SIDE, STRONG, WEAK, Strength, apply_view, draw_view
@@ -237,10 +236,7 @@ def train_mlfa(
         OneClassOnly: a part that is needed holds one class.
     """
     usable_device(recipe.device)
-    say(f"looking at the whole of {data}")
-    found = inspect_named(data, bona_fide_label=bona_fide_label)
-    found.refuse(split_name(data)[0])
-    samples = read_presentations(data, bona_fide_label=bona_fide_label)
+    samples, label = read_whole(data, bona_fide_label=bona_fide_label, say=say)
     parts = parts_of(data, samples, fold)
 
     def loaded(part: Sequence[PresentationSample], what: str) -> LoadedPresentations:
@@ -254,7 +250,7 @@ def train_mlfa(
         say(f"asking {len(teachers)} teachers")
         targets = taught(train.samples, teachers, progress=progress)
     say(f"training for {recipe.epochs} epochs on {len(train.samples):,} samples ({parts.name})")
-    run = fit_mlfa(recipe, train, development, out=out, label=found.label, targets=targets, progress=progress)
+    run = fit_mlfa(recipe, train, development, out=out, label=label, targets=targets, progress=progress)
     validation = [row for row in samples if row.split is Split.DEVELOPMENT]
     if validation:
         state_operating_points(out, loaded(validation, "to choose the threshold by"))
@@ -397,12 +393,12 @@ def _is_head(name: str) -> bool:
 
 def _schedule(recipe: MlfaRecipe, steps: int) -> Callable[[int], float]:
     """Half a cosine over `cosine_epochs`; it begins anew where the weak epochs do."""
-    fall = half_cosine(recipe.cosine_epochs * steps)
-    restart = (recipe.epochs - recipe.weak_epochs) * steps if recipe.weak_epochs else math.inf
+    restart = (recipe.epochs - recipe.weak_epochs) * steps
+    first, anew = (half_cosine(recipe.cosine_epochs * steps, after=begun) for begun in (0, restart))
 
     def factor(step: int) -> float:
-        at = step - restart if step >= restart else step
-        return fall(int(at) // steps * steps if recipe.by_epoch else int(at))
+        again = recipe.weak_epochs and step >= restart
+        return (anew if again else first)(step // steps * steps if recipe.by_epoch else step)
 
     return factor
 

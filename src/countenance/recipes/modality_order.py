@@ -19,7 +19,7 @@ from pathlib import Path
 
 from countenance.datasets.casia_surf import NAME as CASIA_SURF
 from countenance.datasets.drawn_card import read_card
-from countenance.datasets.named import inspect_named, read_presentations, split_name
+from countenance.datasets.named import read_whole, split_name
 from countenance.errors import ProtocolMismatch, UsageError
 from countenance.networks.slim_pad import SIDE
 from countenance.presentation_scoring import judge, load_presentations, table_of
@@ -90,9 +90,7 @@ def modality_order(
             came=f"preset {card.preset}" if card else "a set that is not drawn",
             remedy=f"draw one: countenance synthesize {CASIA_SURF} --preset {PRESET} --out ROOT",
         )
-    say(f"looking at the whole of {data}")
-    inspect_named(data).refuse(name)
-    samples = read_presentations(data)
+    samples, _ = read_whole(data, say=say)
     say("decoding the train and the test split")
     train, test = (
         load_presentations([row for row in samples if row.split is split], tuple(Modality), side=SIDE)
@@ -108,7 +106,7 @@ def modality_order(
             tables[each].append(table_of(test.samples, scores))
             write_table(tables[each][-1], folder / "test.csv")
             say(f"{each}, seed {seed}: trained in {run.seconds:.0f} s")
-    what = f"{card.label}: casia-surf drawn with seed {card.seed}, preset {card.preset}, test split"
+    what = f"{card.told}, test split"
     return rows_of(tables, seeds, data=what, resamples=resamples)
 
 

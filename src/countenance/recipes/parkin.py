@@ -206,10 +206,12 @@ def study(
         train_members(wanted, data=data, out=out, trunks=trunks, workers=workers, base=base, say=say)
     done = [member for member in wanted if is_done(Path(out) / member.name)]
     if not done:
-        raise UsageError(expected=f"networks of {table} in {out}", came="none", remedy="train them: leave it out")
+        raise UsageError(
+            expected=f"networks of {table} in {out}", came="none", remedy="train them: leave --only-done out"
+        )
     name, root = split_name(data)
     card = read_card(root, set_name=name)
-    told = f"{card.label}: {name} drawn with seed {card.seed}, preset {card.preset}" if card else name
+    told = card.told if card else name
     scores = read_members(done, out)
     if table == "parkin-distilled":
         return _distilled(scores, data=data, out=Path(out), trunks=trunks, base=base, told=told, say=say)
@@ -302,18 +304,16 @@ def table_3(scores: Scores, *, data: str) -> list[TableRow]:
         "pre-trained minus random, SE fusion": (moved, attack),
         "MLFA minus SE fusion, pre-trained, one seed": (aggregated, moved),
     }
+    differences = {
+        name: ([ours], [theirs]) for name, (ours, theirs) in sides.items() if ours is not None and theirs is not None
+    }
+    if whole is not None:
+        singles = groups[TABLE_3[-1][0]]
+        best = max(singles, key=lambda member: _development_auc(scores, member))
+        differences["ensemble minus its mean member"] = ([whole], _tables(scores, singles))
+        differences[f"ensemble minus its best member on validation ({best.name})"] = ([whole], _tables(scores, (best,)))
     for rate in RATES:
-        for name, (ours, theirs) in sides.items():
-            if ours is not None and theirs is not None:
-                rows.append(difference_row(name, [ours], [theirs], rate, data=what))
-        if whole is not None:
-            singles = groups[TABLE_3[-1][0]]
-            best = max(singles, key=lambda member: _development_auc(scores, member))
-            for name, chosen in (
-                ("ensemble minus its mean member", singles),
-                (f"ensemble minus its best member on validation ({best.name})", (best,)),
-            ):
-                rows.append(difference_row(name, [whole], _tables(scores, chosen), rate, data=what))
+        rows += [difference_row(name, *pair, rate, data=what) for name, pair in differences.items()]
     return rows
 
 

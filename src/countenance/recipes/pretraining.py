@@ -16,7 +16,6 @@ A share of the people is held out, and nothing is chosen by them: the run ends w
 """
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +65,7 @@ from countenance.released import detector as released_detector
 from countenance.released import recogniser as released_recogniser
 from countenance.scoring import Recogniser
 from countenance.trained import trunk_named
-from countenance.training import EpochReport, Position, fit
+from countenance.training import EpochReport, Position, fit, half_cosine
 from countenance.transfer import RECOGNITION
 from countenance.transforms.cropping import crop, draw_crop
 from countenance.transforms.flipping import draw_flip, flip
@@ -305,7 +304,7 @@ def pretrain(
             optimizer=optimizer,
             epochs=recipe.epochs,
             start=history.position,
-            schedule=lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)),
+            schedule=half_cosine(steps),
             after_step=lambda step: progress(step, steps),
             after_epoch=lambda report: history.note(report, is_last=report.position.epochs == recipe.epochs),
         )

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from countenance.datasets.named import inspect_named, read_presentations, split_name
+from countenance.datasets.named import read_whole
 from countenance.errors import UsageError, at_least
 from countenance.loading.batches import Loader
 from countenance.networks.slim_pad import SIDE, SlimPad
 from countenance.presentation_scoring import LoadedPresentations, load_presentations
-from countenance.presentation_training import Choice, Regimen, TrainedRun, half_cosine, train_network
+from countenance.presentation_training import Choice, Regimen, TrainedRun, train_network
 from countenance.progress import Progress, Say, unheard
+from countenance.training import half_cosine
 from countenance.transforms.flipping import draw_flip, flip
 from countenance.transforms.planes import Planes
 from countenance.vocabulary import Modality, Split
@@ -99,10 +100,7 @@ def train_slim_pad(
         UsageError: the folder holds a run of another recipe or of other data; a sample lacks a sensor.
         OneClassOnly: a split that is needed holds one class.
     """
-    say(f"looking at the whole of {data}")
-    found = inspect_named(data, bona_fide_label=bona_fide_label)
-    found.refuse(split_name(data)[0])
-    samples = read_presentations(data, bona_fide_label=bona_fide_label)
+    samples, label = read_whole(data, bona_fide_label=bona_fide_label, say=say)
 
     def loaded(split: Split) -> LoadedPresentations:
         say(f"decoding the {split} split")
@@ -111,7 +109,7 @@ def train_slim_pad(
     train = loaded(Split.TRAIN)
     development = loaded(Split.DEVELOPMENT) if recipe.choice is Choice.DEVELOPMENT else None
     say(f"training for {recipe.epochs} epochs on {len(train.samples):,} samples")
-    return fit_slim_pad(recipe, train, development, out=out, label=found.label, progress=progress)
+    return fit_slim_pad(recipe, train, development, out=out, label=label, progress=progress)
 
 
 def fit_slim_pad(
