@@ -6,6 +6,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,50 @@ def comparisons():
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def recorded():
+    """A function that writes frames (F, H, W, 3) as a video, and returns its path."""
+    import av
+
+    def record(path: Path, frames, *, rate: int = 30, codec: str = "libx264") -> Path:
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream(codec, rate=rate)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for pixels in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def clip_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that writes the run of a few-frame network that has learnt nothing; what is given goes to its card."""
+    import torch
+
+    from countenance.checkpoints import Checkpoint, write_checkpoint
+    from countenance.networks.fewframe import slim_fewframe
+
+    def write(*, frames: int = 5, threshold: float = 0.0, **card) -> Path:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = slim_fewframe(frames=frames)
+            network.representative.copy_(torch.randn(network.features))
+        points = [
+            {"unit": unit, "value": value, "rule": "eer", "split": "development"}
+            for unit, value in (("window", 0.9), ("clip", threshold))
+        ]
+        told = {"operating_points": points, "data": {"label": "drawn data"}}
+        tensors = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
+        folder = tmp_path_factory.mktemp("fewframe")
+        write_checkpoint(folder, "best", Checkpoint(tensors, {**network.described(), **told, **card}))
+        return folder
+
+    return write
 
 
 STAND_IN = '''

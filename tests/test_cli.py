@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import countenance
-from countenance import cli, demonstration
+from countenance import authentication, cli, demonstration, explanation
 from countenance.cli import VERBS, main
 from countenance.drawn_sets.casia_surf import plan
+from countenance.faces.detection import Face
 from countenance.images import read_image
 from countenance.synthesis.scene import draw_clip
 
@@ -158,13 +160,19 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["reproduce", "parkin-9"], "expected a table among parkin-3"),
-        (["reproduce", "ito-2"], "expected a table that is built so far"),
+        (["reproduce", "uax-white-box"], "expected a table that is built so far"),
+        (["reproduce", "ito-2"], "expected a set of clips; came none"),
+        (["reproduce", "ito-2", "--data", "casia-surf:/", "--out", "x"], "expected a set of clips: siw:ROOT"),
+        (["reproduce", "ito-2", "--data", "siw:x", "--sheets", "y"], "came ito-2 and siw:x"),
+        (["train", "fewframe-slim", "--data", "lfw:/", "--out", "x"], "expected a set of clips: siw:ROOT"),
+        (["train", "fewframe-slim", "--data", "siw:/", "--out", "x", "--loss", "hinge"], "expected loss among cross-"),
+        (["train", "fewframe-slim", "--data", "siw:/", "--out", "x", "--choice", "last"], "came --choice"),
         (["reproduce", "parkin-3"], "no folder"),
         (
             ["reproduce", "parkin-3", "--published", "x", "--sheets", "y"],
-            "a set whose samples are shown, with --sheets",
+            "a parkin table and a set whose samples are shown, with --sheets",
         ),
-        (["bench", "nonsense"], "expected benchmarks among P14, P15, P16, P17, loading, metrics, multimodal"),
+        (["bench", "nonsense"], "expected benchmarks among P14, P15, P16, P17, fewframe, loading, metrics, multimodal"),
         (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
         (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),
         (["score", "--data", "lfw:/", "--out", "x.csv"], "expected a network to score with"),
@@ -194,6 +202,9 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
         (["evaluate", "x.csv", "--bootstrap", "q"], "Error parsing --bootstrap"),
         (["evaluate", "x.csv", "--rule", "eer", "--threshold", "0.5"], "leave --rule out"),
         (["evaluate", "x.csv", "--bona-fide-label", "0"], "expected --labels"),
+        (["evaluate", "x.csv", "--operating-point", "p", "--threshold", "1"], "leave --operating-point out"),
+        (["calibrate"], "Missing from countenance calibrate"),
+        (["calibrate", "x.csv", "--out", "x.csv"], "to write elsewhere than an input"),
         (["evaluate", "x.csv", "--development"], "--development alone"),
         (["demo", "--seed", "-1"], "expected seed of at least 0"),
         (["bench", "--rounds", "0"], "expected rounds of at least 1"),
@@ -273,6 +284,59 @@ def test_evaluate_takes_the_threshold_from_development_scores(scores, tmp_path, 
     assert {"apcer_worst", "bpcer"} <= set(card["headline"])
 
 
+@pytest.fixture
+def calibration_scores(tmp_path):
+    """Thirty people before another camera, who score lower there, and an attack."""
+    path = tmp_path / "camera.csv"
+    rows = "".join(f"c{i},u{i % 20},bona_fide,,,{0.4 + i / 70}\n" for i in range(30))
+    path.write_text(HEAD + rows + "d,u,attack,print,,0.9\n")
+    return path
+
+
+def test_a_camera_is_calibrated_and_judged(scores, calibration_scores, tmp_path, capsys):
+    point, report = tmp_path / "point.json", tmp_path / "report.html"
+    card = printed(["calibrate", calibration_scores, "--out", point], capsys)
+    assert (card["value"], card["rule"], card["split"]) == (0.4, "conformal:0.05", "development")
+    assert (card["units"], card["rank"], card["attacks"], card["bpcer"]) == (30, 1, 1, 0.05)
+    assert "rows" not in card
+    assert main(["evaluate", str(scores), "--operating-point", str(point), "--report", str(report)]) == 0
+    assert "0.4 by rule conformal:0.05, from development" in capsys.readouterr().out
+    assert "refused with a probability of at most 5.00 %" in " ".join(report.read_text().split())
+    after = printed(["evaluate", scores, "--operating-point", point], capsys)
+    before = printed(["evaluate", scores, "--threshold", "0.6"], capsys)
+    assert after["bpcer"] == 0 < before["bpcer"]
+    assert {"apcer_worst", "bpcer"} <= set(after["headline"])
+
+
+def test_a_calibration_is_told_in_words(calibration_scores, capsys):
+    assert main(["calibrate", str(calibration_scores), "--bpcer", "0.1", "--confidence", "0.95"]) == 0
+    said = capsys.readouterr().out
+    assert "threshold 0.4: score 1 from below of 30, one for each video; with a confidence of 95%" in said
+    assert "attacks, ignored: 1" in said
+    assert printed(["calibrate", calibration_scores, "--by", "subject"], capsys)["units"] == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--confidence", "0.95"], "at least 59 bona fide scores, a video each, for a BPCER of 0.05 with confidence"),
+        (["--by", "subject", "--bpcer", "0.01"], "at least 99 bona fide scores, a subject each"),
+        (["--by", "room"], "expected a unit: video or subject"),
+        (["--bpcer", "5"], "expected a BPCER above 0 and below 1; came 5"),
+    ],
+)
+def test_a_calibration_that_cannot_keep_its_promise_is_refused(options, words, calibration_scores, capsys):
+    assert words in refused(["calibrate", calibration_scores, *options], capsys)
+
+
+def test_a_calibration_does_not_judge_its_own_rows(scores, calibration_scores, tmp_path, capsys):
+    point = tmp_path / "point.json"
+    printed(["calibrate", calibration_scores, "--out", point], capsys)
+    said = refused(["evaluate", calibration_scores, "--operating-point", point], capsys)
+    assert "expected rows that did not set the threshold; came 30 that did, such as 'c0'" in said
+    assert "expected a calibration in" in refused(["evaluate", scores, "--operating-point", scores], capsys)
+
+
 def test_evaluate_writes_the_report_and_its_card(scores, tmp_path, capsys):
     report = tmp_path / "out" / "report.html"
     card = printed(["evaluate", scores, "--threshold", "0.45", "--report", report], capsys)
@@ -333,6 +397,47 @@ def test_the_published_samples_are_decided_as_their_authors_say(data_folder, cap
         assert card["threshold"] == 0.5
 
 
+def noise_clip(path, recorded):
+    return recorded(path, np.random.default_rng(0).integers(0, 256, (20, 96, 128, 3), np.uint8))
+
+
+def test_a_clip_is_decided_on_and_explained(tmp_path, capsys, monkeypatch, clip_run, recorded):
+    clip, run = noise_clip(tmp_path / "clip.mp4", recorded), str(clip_run(threshold=-1.0))
+    found = [Face((40.0, 20.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9)]
+    for module in (authentication, explanation):
+        monkeypatch.setattr(module, "detector", lambda _: SimpleNamespace(detect=lambda _: found))
+    card = printed(["check", clip, "--model", run, "--windows", 3], capsys)
+    assert card["status"] == 0
+    assert {"score", "threshold", "bona_fide", "reasons", "model", "windows", "notes", "truncated", "label"} <= set(
+        card
+    )
+    assert (card["bona_fide"], card["reasons"], card["label"]) == (True, [], "drawn data")
+    assert len(card["windows"]) == 3
+    assert card["score"] == pytest.approx(np.mean([window["score"] for window in card["windows"]]))
+    assert main(["check", str(clip), "--model", str(clip_run(threshold=1.0))]) == 1
+    said = capsys.readouterr().out
+    assert "*** the network was trained on drawn data" in said
+    assert "judged by 8 windows of 0.4 s, 8 of them below the threshold" in said
+    card = printed(["explain", clip, clip, "--titles", "a", "b", "--model", run, "--out", tmp_path / "x.png"], capsys)
+    assert card["files"] == [str(tmp_path / "x.png")]
+    assert len(card["presentations"]) == 2
+    assert (tmp_path / "x.png").stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("with_detector")
+def test_a_bad_clip_is_refused_in_one_line(tmp_path, capsys, clip_run, recorded):
+    run, out = str(clip_run()), tmp_path / "x.png"
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "still.mp4").write_bytes(picture("JPEG"))
+    clip = noise_clip(tmp_path / "clip.mp4", recorded)
+    for name, words in (("text.mp4", "a video"), ("still.mp4", "a still picture"), ("clip.mp4", "none in 20 frames")):
+        assert words in refused(["check", tmp_path / name, "--model", run], capsys)
+        assert words in refused(["explain", tmp_path / name, "--model", run, "--out", out], capsys)
+    assert "came mlfa-slim, of pictures" in refused(["check", clip, "--model", "mlfa-slim"], capsys)
+    assert "windows of at least 1" in refused(["check", clip, "--model", run, "--windows", 0], capsys)
+    assert not out.exists()
+
+
 def test_three_sensors_are_decided_on(tmp_path, capsys):
     clip = next(clip for clip in plan(subjects=3, frames=1).clips if not clip.species)
     for name, data in zip(("color.jpg", "d.jpg", "i.jpg"), clip.encode(draw_clip(clip.spec)), strict=True):
@@ -345,6 +450,14 @@ def test_three_sensors_are_decided_on(tmp_path, capsys):
     assert card["bona_fide"] is (card["status"] == 0) is (card["score"] >= card["threshold"])
     assert main([*map(str, arguments)]) == card["status"]
     assert "*** the network was trained on drawn data" in capsys.readouterr().out
+    for shift in (-0.01, 0.01):  # a camera whose bona fide scores are all just below this one, or just above it
+        rows = "".join(f"k{row},u,bona_fide,,,{card['score'] + shift}\n" for row in range(19))
+        (tmp_path / "camera.csv").write_text(HEAD + rows)
+        printed(["calibrate", tmp_path / "camera.csv", "--out", tmp_path / "point.json"], capsys)
+        here = [*arguments, "--operating-point", tmp_path / "point.json"]
+        found = printed(here, capsys)
+        assert (found["threshold"], found["bona_fide"]) == (card["score"] + shift, shift < 0)
+        assert "for which a threshold was set; came the policy" in refused([*here, "--missing", "subset"], capsys)
     Image.new("L", (112, 112)).save(tmp_path / "d.jpg")
     assert "a picture of one grey" in refused(arguments, capsys)
 

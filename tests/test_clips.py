@@ -1,5 +1,6 @@
 """Clips written by PyAV frame for frame, damaged ones, and the four real ones."""
 
+import gc
 from fractions import Fraction
 from typing import Any
 
@@ -7,12 +8,14 @@ import av
 import numpy as np
 import pytest
 
+from countenance import clips
 from countenance.clips import (
     ClipLimits,
     ClipReader,
     Timeline,
     consecutive_frames,
     frame_windows,
+    is_clip,
     read_clip,
     uniform_frames,
     uniform_moments,
@@ -101,6 +104,19 @@ def test_walking_through_gives_the_same_frames_and_starts_anew(clip):
     assert reader.timeline.count == 30
     next(iter(reader))  # a pass that is left early says nothing of the whole
     assert ClipReader(clip).timeline.count == reader.timeline.count
+
+
+def test_a_walk_keeps_no_frames(clip, monkeypatch):
+    monkeypatch.setattr(clips, "_WAITING_PIXELS", 4 * HEIGHT * WIDTH)
+    gc.disable()
+    try:
+        walk = iter(ClipReader(clip))
+        for _ in range(29):
+            next(walk)
+        alive = sum(type(each) is av.VideoFrame for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert 0 < alive < 15
 
 
 def test_threads_change_nothing(clip):
@@ -249,6 +265,50 @@ def test_what_is_no_video_is_refused(tmp_path, make, error, words):
     with pytest.raises(error, match=words) as raised:
         read_clip(path)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.mp4", "libx264"),
+        ("a.mov", "libx264"),
+        ("a.mkv", "libx264"),
+        ("a.avi", "mpeg4"),
+        ("a.ts", "mpeg2video"),
+        ("a.mpg", "mpeg2video"),
+        ("a.wmv", "wmv2"),
+    ],
+)
+def test_a_clip_is_told_by_its_content(tmp_path, name, codec):
+    path = record(tmp_path / name, pictures(3), codec=codec)
+    assert is_clip(path)
+    assert is_clip(path.rename(tmp_path / "photo.jpg"))
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "BMP", "WEBP"])
+def test_a_picture_that_is_called_a_video_is_refused(tmp_path, format_):
+    from PIL import Image
+
+    Image.fromarray(pictures(2)[1]).save(tmp_path / "photo", format=format_)
+    assert not is_clip(tmp_path / "photo")
+    with pytest.raises(UnreadableImage, match="as the name says; came a still picture in"):
+        is_clip((tmp_path / "photo").rename(tmp_path / "photo.MP4"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("text.mp4", b"hello", True),
+        ("text.txt", b"hello", False),
+        ("empty.jpg", b"", False),
+        ("empty.webm", b"", True),
+        ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", False),
+    ],
+)
+def test_the_name_decides_where_the_content_says_nothing(tmp_path, name, content, expected):
+    assert is_clip(tmp_path / f"missing-{name}") is (name.endswith((".mp4", ".webm")))
+    (tmp_path / name).write_bytes(content)
+    assert is_clip(tmp_path / name) is expected
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF", "JPEG"])

@@ -15,14 +15,14 @@ PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
     "scores score_formats metrics",
-    "images threads mosaic",
+    "images threads mosaic published",
     "faces clips transforms synthesis",
-    "datasets networks losses",
-    "training scoring checkpoints weights loading tracking foreign_checkpoints",
-    "attacks protocols challenge evaluation drawn_sets presentation_scoring trained transfer",
-    "systems released shipped presentation_training ensemble_scoring",
+    "datasets networks losses tracking",
+    "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
+    "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring trained transfer",
+    "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
-    "demonstration",
+    "demonstration explanation",
     "service bench console",
     "cli __init__ __main__",
 )
@@ -35,8 +35,11 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("reproduction", "report"): "and its hard samples shown",
     ("demonstration", "report"): "the demonstration ends in a report",
     ("demonstration", "recipes"): "and trains a small ensemble",
+    ("window_scoring", "ensemble_scoring"): "several networks of clips are reported as those of stills",
+    ("explanation", "authentication"): "what is explained has been decided",
+    ("explanation", "report"): "and is shown on a sheet",
 }
-WITHOUT_TORCH = [*" ".join(FLOORS[:2]).split(), "evaluation", "protocols"]
+WITHOUT_TORCH = [*" ".join(FLOORS[:2]).split(), "evaluation", "conformal", "protocols"]
 HEAVY = ("torch", "torchvision", "safetensors", "cv2", "PIL", "onnx", "onnxruntime")
 UPWARD = "scores (floor 1) imports images (floor 2)"
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from countenance.errors import DataError, MissingFile
-from countenance.foreign_checkpoints import read_foreign
+from countenance.foreign_checkpoints import read_flow_network, read_foreign
 from countenance.networks.caffe_resnet import slim_resnet
+from countenance.networks.flownets import FlowNetS
 from countenance.networks.ir_resnet import UNITS, ir_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.resnet import resnet18
@@ -122,3 +123,72 @@ def test_damaged_files(name, content, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(MissingFile, match="the weights of a recognition network"):
         read_foreign(tmp_path / "nowhere.pth")
+
+
+def chairs_file(path, network, **beside):
+    """As FlowNetPytorch writes it: no encoder in the names, and more than weights in the file."""
+    theirs = {name.removeprefix("encoder."): tensor for name, tensor in network.state_dict().items()}
+    torch.save({"epoch": 300, "arch": "flownets", "state_dict": theirs, "best_EPE": 1.95, **beside}, path)
+    return path
+
+
+@pytest.fixture
+def flow():
+    torch.manual_seed(3)
+    return FlowNetS(2).eval()
+
+
+def test_a_network_of_the_flying_chairs(tmp_path, flow):
+    network = read_flow_network(chairs_file(tmp_path / "flownets_EPE1.951.pth", flow, div_flow=20))
+    assert not network.training
+    assert network.width == 2
+    pictures = torch.rand(2, 1, 3, 64, 64)
+    assert torch.equal(network.flow(*pictures), flow.flow(*pictures))
+    ours = tmp_path / "ours.safetensors"
+    save_file(flow.state_dict(), ours)
+    assert torch.equal(read_flow_network(ours).flow(*pictures), flow.flow(*pictures))
+
+
+def test_a_first_layer_of_the_other_order_and_another_divisor(tmp_path, flow):
+    path = chairs_file(tmp_path / "flownets.pth", flow, div_flow=1)
+    network = read_flow_network(path, reads_rgb=True)
+    first = network.state_dict()["encoder.conv1.0.weight"]
+    assert torch.equal(first, flow.state_dict()["encoder.conv1.0.weight"][:, [2, 1, 0, 5, 4, 3]])
+    pictures = torch.rand(2, 1, 3, 64, 64)
+    torch.testing.assert_close(20 * read_flow_network(path).flow(*pictures), flow.flow(*pictures))
+
+
+def test_with_batch_normalisation_it_is_another_network(tmp_path, flow):
+    theirs = {name.removeprefix("encoder."): tensor for name, tensor in flow.state_dict().items()}
+    del theirs["conv1.0.bias"]
+    normalisation = {f"conv1.1.{name}": tensor for name, tensor in torch.nn.BatchNorm2d(2).state_dict().items()}
+    torch.save({"arch": "flownets_bn", "state_dict": theirs | normalisation}, tmp_path / "bn.pth")
+    with pytest.raises(DataError, match=r"without batch normalisation in .*; came one with it; .*flownets_EPE1"):
+        read_flow_network(tmp_path / "bn.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"conv1.0.weight": torch.zeros(2, 6, 7, 7)}, "came tensors named encoder.conv1.0.weight"),
+        ({"conv1.0.weight": torch.zeros(())}, "the weights of a FlowNetS"),
+        ({"state_dict": {}}, "came no tensor"),
+        ([1, 2], "tensors by name"),
+        ({"state_dict": {"conv1.0.weight": 4}}, "tensors by name"),
+    ],
+)
+def test_what_is_no_flow_network(content, words, tmp_path):
+    torch.save(content, tmp_path / "other.pth")
+    for reads_rgb in (False, True):
+        with pytest.raises(DataError, match=words):
+            read_flow_network(tmp_path / "other.pth", reads_rgb=reads_rgb)
+
+
+def test_no_code_of_a_flow_file_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"conv1.0.weight": Bomb()}}, tmp_path / "flownets.pth")
+    with pytest.raises(DataError, match="without running code"):
+        read_flow_network(tmp_path / "flownets.pth")
+    assert not (tmp_path / "bomb").exists()
+    with pytest.raises(MissingFile, match="the weights of a FlowNetS"):
+        read_flow_network(tmp_path / "none.pth")

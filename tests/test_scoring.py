@@ -6,7 +6,7 @@ from PIL import Image
 
 from countenance.datasets.comparison import Comparison
 from countenance.errors import UnreadableImage
-from countenance.faces.alignment import TEMPLATE_112
+from countenance.faces.alignment import TEMPLATE_112, align
 from countenance.faces.detection import Face
 from countenance.scoring import BATCH, score_comparisons
 
@@ -25,6 +25,9 @@ class MeanColour:
 
     def __init__(self):
         self.seen = 0
+
+    def cut(self, image, face):
+        return align(image, face.points)
 
     def embed(self, faces):
         self.seen += len(faces)
@@ -62,6 +65,25 @@ def test_the_score_is_the_cosine_and_each_image_is_embedded_once(photographs):
     assert report.table.is_positive.tolist() == [True, False, False]
     assert report.images_per_second > 0
     assert report.pairs_per_second == pytest.approx(report.images_per_second)
+
+
+class Corner(MeanColour):
+    """A recogniser that wants the corner of the box alone."""
+
+    def cut(self, image, face):
+        left, top, *_ = (int(number) for number in face.box)
+        return image[top : top + 4, left : left + 4]
+
+
+def test_a_recogniser_cuts_faces_in_its_own_way(photographs):
+    red, green = photographs((200, 0, 0), (0, 200, 0))
+    whole = np.full((112, 112, 3), (0, 200, 0), np.uint8)
+    whole[:4, :4] = (200, 0, 0)
+    Image.fromarray(whole).save(green)
+    rows = [pair(0, red, green, mated=True)]
+    report = score_comparisons(rows, detector=OneFace(), recogniser=Corner())
+    np.testing.assert_allclose(report.table.scores, [1], atol=1e-6)
+    assert run(rows)[0].table.scores[0] < 0.1
 
 
 def test_a_photograph_without_a_face_gives_no_score(photographs):

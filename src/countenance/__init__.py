@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from countenance.authentication import SensorDecision, check, verify
     from countenance.bulk import score
+    from countenance.clip_authentication import ClipDecision
+    from countenance.conformal import Calibration, calibrate
     from countenance.datasets.named import inspect_named
     from countenance.demonstration import demonstrate
     from countenance.drawn_sets.named import synthesize
     from countenance.errors import CountenanceError
     from countenance.evaluation import Evaluation, evaluate
+    from countenance.explanation import Explanation, explain
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
     from countenance.recipes.mlfa import MlfaRecipe, train_mlfa
@@ -47,12 +50,17 @@ _HOMES = {
     "check": "authentication",
     "verify": "authentication",
     "score": "bulk",
+    "Calibration": "conformal",
+    "calibrate": "conformal",
+    "ClipDecision": "clip_authentication",
     "inspect_named": "datasets.named",
     "demonstrate": "demonstration",
     "synthesize": "drawn_sets.named",
     "CountenanceError": "errors",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
+    "Explanation": "explanation",
+    "explain": "explanation",
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
@@ -79,10 +87,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Calibration",
+    "ClipDecision",
     "ComparisonTable",
     "CountenanceError",
     "Decision",
     "Evaluation",
+    "Explanation",
     "MlfaRecipe",
     "OperatingPoint",
     "PresentationTable",
@@ -91,10 +102,12 @@ __all__ = [
     "SlimPadRecipe",
     "Wishes",
     "__version__",
+    "calibrate",
     "check",
     "comparison_table",
     "demonstrate",
     "evaluate",
+    "explain",
     "inspect_named",
     "mean_of",
     "presentation_table",

@@ -7,15 +7,16 @@ network is asked, so that a broken file costs little.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from countenance.errors import UsageError, WrongModality
-from countenance.faces.alignment import align
+from countenance.clip_authentication import WINDOWS, decide_clip
+from countenance.clips import is_clip
+from countenance.errors import UsageError, WrongModality, at_least
 from countenance.faces.detection import central_face, only_face
 from countenance.images import read_image
 from countenance.loading.aligned_sensors import AlignedPlanes, read_aligned
@@ -25,7 +26,7 @@ from countenance.networks.record import Task
 from countenance.networks.slim_pad import channels_of
 from countenance.presentation_scoring import scores_of, stack_planes
 from countenance.released import detector, operating_point, presentation_network, recogniser
-from countenance.shipped import MLFA_SLIM, StatedNetwork, stated_network, words
+from countenance.shipped import FEWFRAME_SLIM, MLFA_SLIM, StatedNetwork, stated_clip_network, stated_network, words
 from countenance.transforms.resizing import resized
 from countenance.vocabulary import Decision, Modality, Reason
 
@@ -67,40 +68,72 @@ def check(
     missing: str = Missing.REFUSE,
     model: str | None = None,
     detect: str = "yunet",
+    windows: int = WINDOWS,
+    point: OperatingPoint | None = None,
 ) -> Decision:
-    """Decide whether a live, bona fide presentation is before the camera: by a photograph, or by several sensors.
+    """Decide whether a live, bona fide presentation is before the camera: by a photograph, a clip, or several sensors.
+
+    What the file holds decides whether it is a photograph or a clip; see `clips.is_clip`.
 
     With a depth or an infrared picture, or with a network that reads them, all pictures are crops of one face, as the
     network's training set stores them, which lie on each other and have one size; no face is looked for.
 
     Args:
-        image: a photograph of one face; with other sensors the colour crop.
+        image: a photograph or a clip of one face; with other sensors the colour crop.
         depth: the depth crop, a grey picture of 8 bits.
         infrared: the infrared crop, a grey picture of 8 bits.
         missing: what is done about a sensor that is not named or shows nothing, one of `Missing`.
         model: "minifasnet", the published pair that most packages wrap, for a photograph alone; a shipped network
-            or the folder of a run for several sensors. None: "minifasnet", or "mlfa-slim" with a second picture.
-        detect: the face detector for a photograph alone, "yunet" or "mtcnn".
+            or the folder of a run for several sensors or for a clip. None: "minifasnet", "mlfa-slim" with a second
+            picture, "fewframe-slim" for a clip.
+        detect: the face detector for a photograph alone or a clip, "yunet" or "mtcnn".
+        windows: of a clip that are judged, at most.
+        point: a threshold for this camera, such as `conformal.calibrate` sets, instead of the one that the network
+            states; it holds for all of the network's sensors and not for fewer.
 
     Returns:
-        A decision whose score is P(bona fide); a `SensorDecision` where a network of several sensors was asked.
+        A decision whose score is P(bona fide); a `SensorDecision` where a network of several sensors was asked. Of a
+        clip a `ClipDecision`, whose score is a cosine, in [-1, 1].
 
     Raises:
-        InputError: a picture cannot be read, shows no face, or shows two; pictures of two sizes, one picture for two
-            sensors, a sensor that shows nothing.
+        InputError: a picture or a clip cannot be read, shows no face, or shows two; a clip is too short; pictures of
+            two sizes, one picture for two sensors, a sensor that shows nothing.
         DataError: a file is missing, or the network's weights cannot be had.
-        UsageError: an unknown model, detector or policy; a sensor is not named, or is not read by the network.
+        UsageError: an unknown model, detector or policy; a sensor is not named, or is not read by the network; a
+            threshold and fewer sensors.
     """
+    at_least(1, windows=windows)
     given = {Modality.DEPTH: depth, Modality.INFRARED: infrared}
     others = {modality: Path(path) for modality, path in given.items() if path is not None}
+    if point is not None and missing != Missing.REFUSE:
+        raise UsageError(
+            expected="the pictures of all sensors, for which a threshold was set",
+            came=f"the policy {missing!r}",
+            remedy="leave the threshold or the policy out",
+        )
+    if is_clip(image):
+        _refuse_beside_clip(others, missing)
+        network = stated_clip_network(FEWFRAME_SLIM if model is None else model)
+        if point is not None:
+            network = replace(network, point=point)
+        return decide_clip(image, network, detector=detector(detect), windows=windows)
     if model is None:
         model = MLFA_SLIM if others else PHOTOGRAPH
     if missing not in set(Missing):
         raise UsageError(expected=f"a policy: {' or '.join(Missing)}", came=repr(missing), remedy="name one of them")
     if any(record.name == model for record in RECORDS):
         _refuse_for_photograph(model, others, Missing(missing))
-        return _check_photograph(image, model, detect)
-    return _check_sensors({Modality.RGB: Path(image), **others}, stated_network(model), Missing(missing))
+        return _check_photograph(image, model, detect, point)
+    return _check_sensors({Modality.RGB: Path(image), **others}, stated_network(model), Missing(missing), point)
+
+
+def _refuse_beside_clip(others: Mapping[Modality, Path], missing: str) -> None:
+    if others or missing != Missing.REFUSE:
+        raise UsageError(
+            expected="a clip alone",
+            came=f"{words(others)} beside it" if others else f"the policy {missing!r}",
+            remedy="leave it out, or name the colour picture of the same moment",
+        )
 
 
 def _refuse_for_photograph(model: str, others: Mapping[Modality, Path], missing: Missing) -> None:
@@ -112,15 +145,17 @@ def _refuse_for_photograph(model: str, others: Mapping[Modality, Path], missing:
         )
 
 
-def _check_photograph(image: str | os.PathLike[str], model: str, detect: str) -> Decision:
-    point = operating_point(model, task=Task.PRESENTATION_ATTACK_DETECTION)
+def _check_photograph(image: str | os.PathLike[str], model: str, detect: str, point: OperatingPoint | None) -> Decision:
+    stated = operating_point(model, task=Task.PRESENTATION_ATTACK_DETECTION)
     pixels = read_image(image)
     face = only_face(detector(detect).detect(pixels), name=os.fspath(image))
     score = presentation_network(model).bona_fide_score(pixels, face.box)
-    return _decided(score, point, model, otherwise=Reason.PRESENTATION_ATTACK)
+    return _decided(score, stated if point is None else point, model, otherwise=Reason.PRESENTATION_ATTACK)
 
 
-def _check_sensors(paths: Mapping[Modality, Path], network: StatedNetwork, missing: Missing) -> SensorDecision:
+def _check_sensors(
+    paths: Mapping[Modality, Path], network: StatedNetwork, missing: Missing, point: OperatingPoint | None
+) -> SensorDecision:
     read = network.module.modalities
     if strangers := set(paths) - {Modality.RGB, *read}:
         raise UsageError(
@@ -144,7 +179,7 @@ def _check_sensors(paths: Mapping[Modality, Path], network: StatedNetwork, missi
             remedy="see that the sensor is on and not covered"
             + (f", or let the network judge by the others: --missing {Missing.SUBSET}" if seen.planes else ""),
         )
-    point = network.point_for(seen.planes)
+    point = network.point_for(seen.planes) if point is None else point
     decided = _decided(_score(seen, network), point, network.name, otherwise=Reason.PRESENTATION_ATTACK)
     return SensorDecision(
         **vars(decided),
@@ -190,11 +225,12 @@ def verify(
     point = operating_point(model, task=Task.VERIFICATION)
     photographs = [read_image(reference), read_image(probe)]
     finder = detector(detect)
+    network = recogniser(model)
     faces = [
-        align(pixels, central_face(finder.detect(pixels), pixels.shape, name=os.fspath(source)).points)
+        network.cut(pixels, central_face(finder.detect(pixels), pixels.shape, name=os.fspath(source)))
         for pixels, source in zip(photographs, (reference, probe), strict=True)
     ]
-    templates = recogniser(model).embed(np.stack(faces))
+    templates = network.embed(np.stack(faces))
     return _decided(float(templates[0] @ templates[1]), point, model, otherwise=Reason.NOT_THE_SAME_PERSON)
 
 

@@ -1,13 +1,16 @@
 """Score a whole data set with released or trained networks: what the command `score` does."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
 from countenance.datasets.named import PRESENTATIONS, read_presentations, split_name
+from countenance.datasets.samples import PresentationSample
+from countenance.datasets.siw import NAME as SIW
 from countenance.ensemble_scoring import EnsembleReport, score_ensemble
 from countenance.errors import UsageError, at_least
 from countenance.files import refuse_as_target
@@ -17,8 +20,9 @@ from countenance.progress import Progress, unheard
 from countenance.released import detector, operating_point, recogniser
 from countenance.scores import mean_of, write_table
 from countenance.scoring import ScoringReport, score_comparisons
-from countenance.shipped import presentation_module
+from countenance.shipped import presentation_module, stated_clip_network
 from countenance.vocabulary import Split
+from countenance.window_scoring import Unit, score_clips
 
 LONGEST_LIST = 100  # of folds, in words and in numbers: a slip of the finger must not fill the memory
 
@@ -31,11 +35,13 @@ class PresentationOptions:
         mirror: the mean over each as it is and mirrored left to right.
         precision: float32 or bfloat16; see `score_ensemble`.
         members: a folder for each network's own table, by the name that `run_names` gives it.
+        unit: of clips, what a row is of: clip or window; None: clip.
     """
 
     mirror: bool = False
     precision: str = Precision.FLOAT32
     members: Path | None = None
+    unit: str | None = None
 
 
 def score(
@@ -78,14 +84,8 @@ def score(
         tables = {} if options.members is None else {name: options.members / f"{name}.csv" for name in runs}
         for place in tables.values():
             refuse_as_target(place)
-        modules = {name: presentation_module(folder) for name, folder in runs.items()}
-        report = score_ensemble(
-            [row for row in read_presentations(data) if row.split == split],
-            modules,
-            mirror=options.mirror,
-            precision=_precision(options.precision),
-            progress=progress,
-        )
+        judge = _score_clips if data.partition(":")[0] == SIW else _score_stills
+        report = judge(runs, partial(_samples, data, split), options, detect, progress)
         for name, place in tables.items():
             write_table(report.members[name], place)
         return report
@@ -114,6 +114,49 @@ def score(
         table=mean_of([report.table for report in reports]),
         seconds=sum(report.seconds for report in reports),
     )
+
+
+def _samples(data: str, split: str) -> list[PresentationSample]:
+    return [row for row in read_presentations(data) if row.split == split]
+
+
+def _score_stills(
+    runs: Mapping[str, str],
+    samples: Callable[[], Sequence[PresentationSample]],
+    options: PresentationOptions,
+    _detect: str,
+    progress: Progress,
+) -> EnsembleReport:
+    if options.unit is not None:
+        raise UsageError(expected="a set of clips with a unit", came="one of stills", remedy="leave --unit out")
+    networks = {name: presentation_module(folder) for name, folder in runs.items()}
+    return score_ensemble(
+        samples(),
+        networks,
+        mirror=options.mirror,
+        precision=_precision(options.precision),
+        progress=progress,
+    )
+
+
+def _score_clips(
+    runs: Mapping[str, str],
+    samples: Callable[[], Sequence[PresentationSample]],
+    options: PresentationOptions,
+    detect: str,
+    progress: Progress,
+) -> EnsembleReport:
+    if options.mirror or options.precision != Precision.FLOAT32:
+        raise UsageError(
+            expected="clips as they are, in float32",
+            came="mirrored views or another precision",
+            remedy="leave --mirror and --precision out",
+        )
+    unit = options.unit or Unit.CLIP
+    if unit not in set(Unit):
+        raise UsageError(expected=f"a unit among {', '.join(Unit)}", came=repr(unit), remedy="name one")
+    networks = {name: stated_clip_network(folder).module for name, folder in runs.items()}
+    return score_clips(samples(), networks, detector=detector(detect), unit=Unit(unit), progress=progress)
 
 
 def run_names(folders: Sequence[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from tyro.conf import Positional
 from countenance.errors import CountenanceError, DigestMismatch, UsageError, at_least
 
 if TYPE_CHECKING:
+    from countenance.metrics.operating_point import OperatingPoint
     from countenance.scores import ComparisonTable, PresentationTable
     from countenance.vocabulary import Decision
     from countenance.weights import WeightStatus
@@ -69,6 +70,7 @@ def evaluate(
     labels: Path | None = None,
     bona_fide_label: str | None = None,
     threshold: float | None = None,
+    operating_point: Path | None = None,
     rule: str | None = None,
     report: Path | None = None,
     label: str = "",
@@ -85,6 +87,7 @@ def evaluate(
         labels: the label list that files without labels refer to.
         bona_fide_label: what marks a bona fide row in that list, 1 (as in the challenge) or 0.
         threshold: a fixed threshold instead of one from development scores.
+        operating_point: a threshold that countenance calibrate --out wrote.
         rule: how development scores choose it: eer (where none is named), min-hter, max-accuracy, apcer:RATE,
             bpcer:RATE, fpr:RATE, fmr:RATE, fnmr:RATE.
         report: write one self-contained HTML page here, and its JSON card beside it.
@@ -104,6 +107,11 @@ def evaluate(
         raise UsageError(expected="a score file", came="none", remedy="name one: countenance evaluate scores.csv")
     for given, needs, met in (
         ("--rule", "scores to choose on, without --threshold", rule is None or threshold is None),
+        (
+            "--operating-point",
+            "no other threshold",
+            operating_point is None or (threshold, rule, development) == (None, None, None),
+        ),
         ("--bona-fide-label", "--labels", bona_fide_label is None or labels is not None),
         ("--development", "a score file", development != ()),
     ):
@@ -111,7 +119,8 @@ def evaluate(
             raise UsageError(expected=f"{needs}, with {given}", came=f"{given} alone", remedy=f"leave {given} out")
     if report is not None:
         for target in (report, report.with_suffix(".json")):
-            refuse_as_target(target, inputs=[*scores, *(development or ()), *([labels] if labels else [])])
+            read_too = [path for path in (labels, operating_point) if path is not None]
+            refuse_as_target(target, inputs=[*scores, *(development or ()), *read_too])
     sources = [str(path) for path in (*scores, *(development or ()))]
     listed = None if labels is None else read_label_list(labels, bona_fide_label=bona_fide_label or "1")
 
@@ -120,11 +129,12 @@ def evaluate(
             [read_scores(path, labels=listed, nan_means_no_response=nan_means_no_response) for path in paths]
         )
 
+    table = read(scores)
     with progress_of("bootstrap resamples") as progress:
         evaluation = judge(
-            read(scores),
+            table,
             development=read(development) if development else None,
-            threshold=threshold,
+            threshold=threshold if operating_point is None else _calibrated_point(operating_point, table),
             rule=rule or "eer",
             resamples=bootstrap,
             seed=seed,
@@ -139,6 +149,44 @@ def evaluate(
         print_evaluation(evaluation)
         if report is not None:
             print(f"The report: {report}")
+    return ACCEPTED
+
+
+def calibrate(
+    scores: Positional[Path],
+    *,
+    bpcer: float = 0.05,
+    confidence: float | None = None,
+    by: str = "video",
+    out: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Set a threshold for the camera at hand from bona fide scores alone, so that it refuses no more than promised.
+
+    Args:
+        scores: a table of ours that this camera's presentations were scored into; attacks in it are ignored.
+        bpcer: the share of further bona fide presentations that may be refused.
+        confidence: that this calibration keeps to it, such as 0.95; left out, it is kept to in the mean.
+        by: what counts once: video (the mean over its windows; a still is its own) or subject (the lowest of a
+            person's videos), which promises for people who have not been seen.
+        out: write the operating point here, as JSON for evaluate --operating-point.
+        json: print one JSON object.
+    """
+    from countenance.conformal import calibrate as choose
+    from countenance.conformal import words_of
+    from countenance.files import refuse_as_target, write_atomically
+    from countenance.scores import read_table
+
+    if out is not None:
+        refuse_as_target(out, inputs=[scores])
+    done = choose(read_table(scores), bpcer=bpcer, confidence=confidence, by=by)
+    if out is not None:
+        write_atomically(out, json_format.dumps(done.as_json(), indent=2, allow_nan=False) + "\n")
+    card = {name: value for name, value in done.as_json().items() if name != "rows"}
+    if not _printed({**card, "out": None if out is None else str(out)}, wanted=json):
+        print(words_of(done))
+        if out is not None:
+            print(f"The operating point: {out}")
     return ACCEPTED
 
 
@@ -158,25 +206,27 @@ def reproduce(
 
     Args:
         table: so far parkin-3 (from published scores, or trained), parkin-4, parkin-5, parkin-compared (the paper's
-            claims as paired differences) and drawn-modalities (trained on drawn data).
+            claims as paired differences), parkin-distilled, ito-2, ito-3, ito-4, drawn-modalities (trained on drawn
+            data) and calibration (of the shipped few-frame network to another camera).
         published: folder of the scores that the table's authors published.
         data: the set to train on as NAME:ROOT.
         out: folder of the runs that are trained; goes on where it was stopped.
-        initial: folder of the pre-trained trunks that the parkin tables begin from, where not those in the package.
+        initial: folder of the pre-trained trunks that the parkin tables begin from, or the run of the flow network of
+            the ito tables, where not those in the package.
         workers: processes that train side by side.
-        only_done: of the parkin tables, train nothing more: rows of the networks that are there.
+        only_done: of the parkin and ito tables, train nothing more: rows of the networks that are there.
         sheets: of the parkin tables, a folder for pictures of the samples that networks disagree on most and of those
             nearest the threshold.
         json: print one JSON object.
     """
     from countenance.console import print_rows, speaker
-    from countenance.reproduction import RUNS, write_sheets
+    from countenance.reproduction import PARKIN, RUNS, write_sheets
     from countenance.reproduction import reproduce as compute
 
-    if sheets is not None and data is None:
+    if sheets is not None and (data is None or table not in PARKIN):
         raise UsageError(
-            expected="a set whose samples are shown, with --sheets",
-            came="none",
+            expected="a parkin table and a set whose samples are shown, with --sheets",
+            came=f"{table} and {data or 'none'}",
             remedy="name it: --data casia-surf:ROOT",
         )
     rows = compute(
@@ -208,6 +258,7 @@ def score(
     mirror: bool = False,
     precision: str = "float32",
     members: Path | None = None,
+    unit: str | None = None,
     json: bool = False,
 ) -> int:
     """Score a data set with one or several networks (the mean of their scores) and write the score table.
@@ -218,11 +269,12 @@ def score(
         out: the score table to write.
         split: train, development or test; for lfw also view1 (train and development).
         folds: of lfw, such as 1-5; all by default.
-        detector: yunet or mtcnn, for pairs.
+        detector: yunet or mtcnn, for pairs and for clips.
         threads: processor threads, for pairs.
         mirror: of presentations, the mean over each as it is and mirrored left to right.
         precision: of presentations, float32 or bfloat16, which is faster for full-size networks.
         members: of presentations, a folder for each network's own table.
+        unit: of clips, what a row is of: clip (the mean over its windows, the default) or window.
         json: print one JSON object.
     """
     from countenance.bulk import PresentationOptions, run_names
@@ -242,7 +294,7 @@ def score(
             folds=folds,
             detect=detector,
             threads=threads,
-            options=PresentationOptions(mirror=mirror, precision=precision, members=members),
+            options=PresentationOptions(mirror=mirror, precision=precision, members=members, unit=unit),
             progress=progress,
         )
     write_table(done.table, out)
@@ -281,6 +333,10 @@ def train(
     choice: str | None = None,
     fold: str | None = None,
     initial: str | None = None,
+    frames: int | None = None,
+    loss: str | None = None,
+    flow: str | None = None,
+    teacher: str | None = None,
     teachers: tuple[Path, ...] | None = None,
     precision: str | None = None,
     sensor_dropout: float | None = None,
@@ -292,17 +348,25 @@ def train(
     """Train one network; goes on where a run in the same folder was stopped.
 
     Args:
-        recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, pretraining-sphereface,
-            pretraining-arcface, pretraining-gender or pretraining-distillation.
-        data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; of faces for pretraining.
+        recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, fewframe-slim, fewframe-paper,
+            pretraining-sphereface, pretraining-arcface, pretraining-gender, pretraining-distillation or flownets-slim.
+        data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; siw for fewframe; of faces
+            for pretraining; any of these for flownets-slim.
         out: folder of the run; score takes it as a network.
         epochs: in all, where not the recipe's.
         batch_size: samples in a step, where not the recipe's.
         modalities: the sensors that the network reads, such as rgb,depth; of an mlfa one for each of its branches.
         choice: development (the epoch with the highest AUC there, or on what the fold holds out) or last.
-        fold: of casia-surf, attack-1 to attack-3 or subject-1 to subject-5; the whole training split by default.
+        fold: of casia-surf, attack-1 to attack-3 or subject-1 to subject-5 (the whole training split by default); of
+            siw, protocol-1, protocol-2-1 to protocol-2-4, protocol-3-1 or protocol-3-2 (protocol-1 by default).
         initial: pre-trained trunk that an mlfa begins from: sphereface, arcface, distilled, gender (they lie in the
             package), the folder of a run, or a file of yours.
+        frames: of a few-frame network, 2, 3 or 5.
+        loss: of a few-frame network: cross-entropy, contrastive, triplet, arcface, cosface, sphereface,
+            arcface+triplet or arcface+contrastive.
+        flow: of a few-frame network, the flow encoder beside it: flownets-slim (it lies in the package), the folder
+            of a run of that recipe, or a file of yours; none by default.
+        teacher: recogniser that pretraining-distillation learns from: sface, facenet or fr_feature.
         teachers: folders of runs whose ensemble an mlfa learns from.
         precision: float32 or bfloat16.
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
@@ -325,6 +389,10 @@ def train(
         bona_fide_label=bona_fide_label,
         fold=fold,
         initial=initial,
+        frames=frames,
+        loss=loss,
+        flow=flow,
+        teacher=teacher,
         teachers=teachers,
         precision=precision,
         sensor_dropout=sensor_dropout,
@@ -349,34 +417,101 @@ def check(
     missing: str = "refuse",
     model: str | None = None,
     detector: str = "yunet",
+    windows: int = 8,
+    operating_point: Path | None = None,
     json: bool = False,
 ) -> int:
     """Decide whether a live, bona fide presentation is before the camera (exit 0) or not (exit 1).
 
-    By a photograph alone, or by the crops of one face from several sensors, which lie on each other and have one size,
-    as a set such as casia-surf stores them.
+    By a photograph alone, by a clip, or by the crops of one face from several sensors, which lie on each other and have
+    one size, as a set such as casia-surf stores them. Of a clip, windows of 0.4 s that show the face are judged, and
+    the mean of their scores decides.
 
     Args:
-        image: JPEG, PNG, WebP or BMP of one face; with --depth or --infrared the colour crop of the face.
+        image: JPEG, PNG, WebP or BMP of one face, or a video such as an MP4; with --depth or --infrared the colour crop
+            of the face.
         depth: the depth crop as a grey picture of 8 bits, 0 where nothing was measured.
         infrared: the infrared crop as a grey picture of 8 bits.
         missing: what is done about a sensor that is not named, or whose picture is empty: refuse (exit 2), or subset
             (the network judges by the others, at the threshold that its card states for these).
-        model: minifasnet for a photograph alone; mlfa-slim, or the folder of a run, for several sensors. By default
-            minifasnet, and mlfa-slim with a second picture.
-        detector: yunet or mtcnn, for a photograph alone.
+        model: minifasnet for a photograph alone; mlfa-slim, or the folder of a run, for several sensors; fewframe-slim,
+            or the folder of a run, for a clip. By default the one that is named first.
+        detector: yunet or mtcnn, for a photograph alone or a clip.
+        windows: of a clip, how many are judged at most.
+        operating_point: a threshold for this camera and this network, which countenance calibrate --out wrote; by
+            default the network's own.
         json: print one JSON object.
     """
     from countenance.authentication import SensorDecision
     from countenance.authentication import check as decide
+    from countenance.clip_authentication import ClipDecision
+    from countenance.conformal import read_calibration
 
-    decision = decide(image, depth=depth, infrared=infrared, missing=missing, model=model, detect=detector)
+    decision = decide(
+        image,
+        depth=depth,
+        infrared=infrared,
+        missing=missing,
+        model=model,
+        detect=detector,
+        windows=windows,
+        point=None if operating_point is None else read_calibration(operating_point).point,
+    )
     names: dict[str, object] = {"score": decision.score, "bona_fide": decision.accepted}
     if isinstance(decision, SensorDecision):
         names |= {"sensors": decision.sensors, "missing": decision.missing, "label": decision.label}
-        if decision.label and not json:
-            print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
-    return _decided(decision, names, words=("bona fide", "attack"), json=json)
+    if isinstance(decision, ClipDecision):
+        judged = [{"seconds": each.seconds, "frames": each.frames, "score": each.score} for each in decision.windows]
+        names |= {"windows": judged, "notes": decision.notes, "truncated": decision.truncated, "label": decision.label}
+    if isinstance(decision, SensorDecision | ClipDecision) and decision.label and not json:
+        print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
+    status = _decided(decision, names, words=("bona fide", "attack"), json=json)
+    if isinstance(decision, ClipDecision) and not json:
+        print("; ".join(decision.notes))
+    return status
+
+
+def explain(
+    images: Positional[tuple[Path, ...]],
+    *,
+    out: Path,
+    titles: tuple[str, ...] | None = None,
+    depth: Path | None = None,
+    infrared: Path | None = None,
+    model: str | None = None,
+    detector: str = "yunet",
+    json: bool = False,
+) -> int:
+    """Show what speaks for bona fide: a sheet of heat maps (Grad-CAM), one for each frame of a clip or each sensor.
+
+    A row for each presentation: three clips, bona fide, printed and displayed, make Figure 4 of the few-frame paper.
+
+    Args:
+        images: photographs or clips; with --depth or --infrared one colour crop.
+        out: the sheet to write, as PNG.
+        titles: what to call each of them; their file names when left out.
+        depth: the depth crop, as for check.
+        infrared: the infrared crop, as for check.
+        model: as for check.
+        detector: yunet or mtcnn.
+        json: print one JSON object.
+    """
+    from countenance.explanation import explain as show
+
+    done = show(images, out=out, titles=titles, depth=depth, infrared=infrared, model=model, detect=detector)
+    rows = [
+        {
+            "image": str(image),
+            "score": decision.score,
+            "threshold": decision.threshold,
+            "bona_fide": decision.accepted,
+            "model": decision.model,
+        }
+        for image, decision in zip(images, done.decisions, strict=True)
+    ]
+    if not _printed({"files": [str(path) for path in done.files], "presentations": rows}, wanted=json):
+        print(f"The sheet: {', '.join(map(str, done.files))}")
+    return ACCEPTED
 
 
 def verify(
@@ -550,10 +685,12 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
     """Run benchmarks, each beside its peer in the same run.
 
     Args:
-        names: subjects or goals: metrics (P15), loading (P14), synthesis, multimodal (P16, P17). All by default.
+        names: subjects or goals: metrics (P15), loading (P14), synthesis, multimodal (P16, P17), fewframe. All by
+            default.
         rounds: counted rounds of each pair.
         json: print one JSON object.
     """
+    from countenance.bench.fewframe import bench_fewframe
     from countenance.bench.loading import bench_loading
     from countenance.bench.metrics import bench_metrics
     from countenance.bench.multimodal import bench_multimodal
@@ -571,6 +708,7 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
         "multimodal": bench_multimodal,
         "P16": bench_multimodal,
         "P17": bench_multimodal,
+        "fewframe": bench_fewframe,
     }
     if not known.keys() >= {*names}:
         raise UsageError(
@@ -603,10 +741,12 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "synthesize": synthesize,
     "datasets check": datasets_check,
     "check": check,
+    "explain": explain,
     "verify": verify,
     "train": train,
     "score": score,
     "evaluate": evaluate,
+    "calibrate": calibrate,
     "reproduce": reproduce,
     "weights list": weights_list,
     "weights pull": weights_pull,
@@ -761,6 +901,15 @@ def _print_weights(found: Sequence["WeightStatus"], *, json: bool) -> int:
     if not _printed({"weights": rows}, wanted=json):
         print_table(keys, ([row[key] for key in keys] for row in rows))
     return ACCEPTED
+
+
+def _calibrated_point(path: Path, table: "PresentationTable | ComparisonTable") -> "OperatingPoint":
+    """Read a calibration, none of whose rows may be judged by it."""
+    from countenance.conformal import read_calibration
+
+    calibration = read_calibration(path)
+    calibration.refuse_overlap(table)
+    return calibration.point
 
 
 def _command() -> str:

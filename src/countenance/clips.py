@@ -13,10 +13,13 @@ the file holds. An MPEG transport stream promises nothing, so that one cut off b
 """
 
 import contextlib
+import gc
 import os
+import re
 import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
@@ -27,12 +30,26 @@ from numpy.typing import NDArray
 
 from countenance.errors import ImageTooLarge, TooFewFrames, UnreadableImage, UsageError
 from countenance.files import existing_file
+from countenance.images import is_picture
 
 Pick = Callable[[NDArray[np.float64]], Sequence[int] | NDArray[np.intp]]
 """Given the time of every frame (its length is the count), the numbers of the frames that are wanted."""
 
 _READ = "a video (MP4, MOV, MKV, WebM, AVI, MPEG or WMV)"
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf"  # never a picture, a text or a playlist
+SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".asf"}
+)
+"""What the name of a video ends in, in small letters."""
+_HEAD_BYTES = 192  # a packet of a transport stream and the first byte of the next
+_SIGNATURES = re.compile(  # how the containers above begin; HEIC and AVIF are pictures in the container of MP4
+    rb".{4}(?:ftyp(?!hei[cxms]|mif1|avif)|moov|mdat|wide)"
+    rb"|\x1a\x45\xdf\xa3|RIFF.{4}AVI |\0\0\x01[\xba\xb3]|0&\xb2u|G.{187}G",
+    re.DOTALL,
+)
+_WAITING_PIXELS = 50_000_000
+"""A frame whose side data was looked at refers to itself (PyAV), so that only a collection frees it; one is asked for
+when frames of so many pixels may be waiting, since Python counts objects and these are large."""
 _UNSTEADY_SHARE = 0.1  # of the mean interval; time stamps in milliseconds round 1/30 s by less
 
 
@@ -142,7 +159,7 @@ class ClipReader:
             )
         self._open().close()
 
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+    def __iter__(self) -> Generator[NDArray[np.uint8], None, None]:
         """Yield each frame, (H, W, 3) uint8 RGB."""
         shape: tuple[int, ...] | None = None
         for frame in self._decoded():
@@ -281,6 +298,7 @@ class ClipReader:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Yield the frames in the order they are shown; after the last one the timeline is known."""
         seconds: list[float] = []
+        waiting = 0
         with self._open() as container:
             stream = container.streams.video[0]
             rate = float(stream.guessed_rate or 0)
@@ -302,7 +320,12 @@ class ClipReader:
                     seconds.append(seconds[-1] + (1 / rate if rate else 0.0) if seconds else 0.0)
                 else:
                     seconds.append(float(frame.pts * stream.time_base))
+                waiting += frame.width * frame.height
                 yield frame
+                if waiting > _WAITING_PIXELS:
+                    del frame
+                    gc.collect()
+                    waiting = 0
             stated = _stated_seconds(container)
         if not seconds:
             raise TooFewFrames(
@@ -313,6 +336,29 @@ class ClipReader:
         if stated and timeline.rate and times[-1] + 2 / timeline.rate < stated:
             timeline = Timeline(times, rate, truncated=True)
         self._timeline = timeline
+
+
+def is_clip(source: str | os.PathLike[str]) -> bool:
+    """Tell by its content whether a file is to be read as a clip, and by its name where the content is no picture's.
+
+    A file that is not there is a clip when its name says so.
+
+    Raises:
+        UnreadableImage: a still picture that is called a video.
+    """
+    path, named = Path(source), Path(source).suffix.lower() in SUFFIXES
+    head = b""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not is_picture(head):
+        return named or _SIGNATURES.match(head) is not None
+    if named:
+        raise UnreadableImage(
+            expected=f"{_READ}, as the name says",
+            came=f"a still picture in {path}",
+            remedy="name it as what it is, or name a clip",
+        )
+    return False
 
 
 def read_clip(
@@ -500,7 +546,8 @@ def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
     ISO/IEC 14496-12, 6.2.2 gives the matrix, nine numbers in 16.16: a pixel (x, y) is shown at (a x + c y, b x + d y).
     Quarter turns are applied; a matrix in between goes to the nearest.
     """
-    pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)  # (H, W, 3)
+    # One thread: FFmpeg would start a pool of them for each frame, which costs more than the conversion.
+    pixels = np.asarray(frame.to_ndarray(format="rgb24", threads=1), np.uint8)  # (H, W, 3)
     side_data: Any = frame.side_data
     try:
         matrix = bytes(side_data["DISPLAYMATRIX"])

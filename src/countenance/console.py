@@ -138,7 +138,7 @@ def print_rows(rows: Sequence[TableRow]) -> None:
             (
                 row.name,
                 "" if row.reported is None else f"{row.reported:.2f}",
-                f"{row.measured:.2f}",
+                "-" if row.measured is None else f"{row.measured:.2f}",
                 "" if row.count is None else f"{row.count.count:,} of {row.count.trials:,}",
                 range_of(row.interval, scale=1),
                 *([range_of(row.bootstrap, scale=1)] if drawn else []),

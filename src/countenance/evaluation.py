@@ -161,7 +161,7 @@ def evaluate(
     table: PresentationTable | ComparisonTable,
     *,
     development: PresentationTable | ComparisonTable | None = None,
-    threshold: float | None = None,
+    threshold: float | OperatingPoint | None = None,
     rule: str = "eer",
     resamples: int = 1000,
     seed: int = 0,
@@ -177,7 +177,7 @@ def evaluate(
     Args:
         table: the scores to judge.
         development: the scores that choose the threshold.
-        threshold: a fixed threshold instead.
+        threshold: a fixed threshold instead, or one that was chosen earlier, such as by `conformal.calibrate`.
         rule: how development scores choose it; see `operating_point.choose`.
         resamples: bootstrap resamples; 0 leaves the bootstrap out.
         seed: of the bootstrap.
@@ -196,8 +196,10 @@ def evaluate(
             came="both",
             remedy="leave one out: the development table chooses the threshold",
         )
-    if threshold is not None and not math.isfinite(threshold):
-        raise UsageError(expected="a finite threshold", came=str(threshold), remedy="give a number")
+    if isinstance(threshold, float | int):
+        threshold = OperatingPoint(threshold, "given", None)
+    if threshold is not None and not math.isfinite(threshold.value):
+        raise UsageError(expected="a finite threshold", came=str(threshold.value), remedy="give a number")
     at_least(0, resamples=resamples, seed=seed)
     test, rows = _rows_of(table, Split.TEST), len(table)
     if test is not None:
@@ -257,10 +259,13 @@ def _split_of(development: ScoreTable, table: ScoreTable) -> Split:
 
 
 def _operating_point(
-    table: PresentationTable | ComparisonTable, development: ScoreTable | None, threshold: float | None, rule: str
+    table: PresentationTable | ComparisonTable,
+    development: ScoreTable | None,
+    threshold: OperatingPoint | None,
+    rule: str,
 ) -> OperatingPoint:
     if threshold is not None:
-        return OperatingPoint(threshold, "given", None)
+        return threshold
     if development is None:
         return choose(table, rule, split=Split.TEST)
     return choose(development, rule, split=_split_of(development, table))

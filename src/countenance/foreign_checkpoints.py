@@ -1,9 +1,11 @@
-"""Recognition networks of others, from files that a user has: torchvision's ResNets and face.evoLVe's IR-50.
+"""Networks of others, from files that a user has: torchvision's ResNets, face.evoLVe's IR-50, a FlowNetS.
 
 - ResNet-18 and ResNet-34, such as those of ImageNet that https://github.com/pytorch/vision publishes: `conv1` and `bn1`
   are the stem, `layer1` to `layer4` the stages, `fc` is left out.
 - IR-50 of https://github.com/ZhaoJ9014/face.evoLVe: `input_layer` is the stem, `body.0` to `body.23` are the units of
   four stages, `output_layer` is left out.
+- FlowNetS of https://github.com/ClementPinard/FlowNetPytorch (`flownets_*.pth`), trained on the Flying Chairs: its ten
+  convolutions are the encoder. The variant with batch normalisation is another network.
 
 A file of safetensors or of PyTorch; the latter is read by PyTorch's restricted unpickler, which runs no code from it.
 """
@@ -22,10 +24,13 @@ from torch import Tensor
 
 from countenance.errors import DataError
 from countenance.files import existing_file
+from countenance.networks.flownets import DIVISOR, FlowNetS, adopt
 from countenance.networks.ir_resnet import UNITS
 
 SAFETENSORS = ".safetensors"
 _WRAPPERS = ("state_dict", "model", "backbone")  # keys under which training scripts keep the weights
+_ENCODER = "encoder."  # what our FlowNetS writes before the names of its convolutions
+_SAVE_ANEW = "save its state_dict with safetensors, or with torch.save in a current PyTorch"
 _PARALLEL = "module."  # what DataParallel writes before each name
 _FIRST_UNITS = tuple(accumulate(UNITS, initial=0))  # number in `body` of each stage's first unit
 
@@ -57,8 +62,41 @@ def read_foreign(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return {name: tensor.long() if name.endswith("_tracked") else tensor for name, tensor in found.items()}
 
 
+def read_flow_network(path: str | os.PathLike[str], *, reads_rgb: bool = False) -> FlowNetS:
+    """Read a FlowNetS without batch normalisation, ready to judge.
+
+    Args:
+        path: a file as `read_foreign` reads them, its layers named as FlowNetPytorch names them. Where it says by what
+            the flows were divided in training (`div_flow`), that is kept.
+        reads_rgb: the first layer was trained on red, green, blue, as FlowNetPytorch trains today; weights from the
+            Caffe original, and our own, take blue, green, red. A file does not tell.
+
+    Raises:
+        MissingFile: no file is there.
+        DataError: it cannot be read without running code from it, or holds another network.
+    """
+    file = existing_file(path, expected="the weights of a FlowNetS")
+    content = _content(file)
+    weights = {name.removeprefix(_ENCODER): tensor.float() for name, tensor in _tensors_of(content, file).items()}
+    if any(name.endswith(".running_mean") for name in weights):
+        raise DataError(
+            expected=f"a FlowNetS without batch normalisation in {file}",
+            came="one with it",
+            remedy="name the file of the plain network, such as flownets_EPE1.951.pth",
+        )
+    stated = content.get("div_flow")
+    first = weights.get("conv1.0.weight")
+    if reads_rgb and first is not None and first.ndim == 4 and first.shape[1] == 6:
+        weights["conv1.0.weight"] = first[:, [2, 1, 0, 5, 4, 3]]
+    named = {f"{_ENCODER}{name}" if name.startswith("conv") else name: tensor for name, tensor in weights.items()}
+    return adopt(named, divisor=stated if isinstance(stated, int | float) else DIVISOR, source=str(file))
+
+
 def _tensors(file: Path) -> dict[str, Tensor]:
-    remedy = "save its state_dict with safetensors, or with torch.save in a current PyTorch"
+    return _tensors_of(_content(file), file)
+
+
+def _content(file: Path) -> Any:
     try:
         content: Any
         if file.suffix == SAFETENSORS:
@@ -69,13 +107,17 @@ def _tensors(file: Path) -> dict[str, Tensor]:
                 content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a torn file makes the restricted unpickler stumble over has no one class
         raise DataError(
-            expected=f"tensors in {file}, read without running code", came=type(error).__name__, remedy=remedy
+            expected=f"tensors in {file}, read without running code", came=type(error).__name__, remedy=_SAVE_ANEW
         ) from error
+    return content
+
+
+def _tensors_of(content: Any, file: Path) -> dict[str, Tensor]:
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise DataError(expected=f"tensors by name in {file}", came=type(content).__name__, remedy=remedy)
+        raise DataError(expected=f"tensors by name in {file}", came=type(content).__name__, remedy=_SAVE_ANEW)
     return {str(name).removeprefix(_PARALLEL): tensor for name, tensor in content.items()}
 
 

@@ -120,6 +120,15 @@ def read_plane(
     return np.ascontiguousarray(first)
 
 
+def is_picture(data: bytes) -> bool:
+    """Tell whether a file with these first bytes claims to be a picture that `read_image` reads.
+
+    >>> is_picture(bytes.fromhex("ffd8ffe0")), is_picture(b"GIF89a")
+    (True, False)
+    """
+    return any(magic.match(data) for magic in _READERS)
+
+
 def _read(
     source: str | os.PathLike[str] | bytes, limits: ImageLimits, name: str | None
 ) -> tuple[NDArray[Any], int, str]:

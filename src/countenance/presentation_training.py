@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from torch.optim import Optimizer
 
 from countenance.checkpoints import (
@@ -46,6 +46,10 @@ from countenance.vocabulary import Split
 RULE = "fpr:0.01"  # a development split of 1,200 attack frames has 12 in a hundredth, and one in a thousandth
 
 
+Guide = Callable[[Batch], Tensor]
+"""Says which margins (B,) a batch is to have: those of teachers, who see what the student sees."""
+
+
 class Choice(StrEnum):
     """Which epoch a run ends with.
 
@@ -69,6 +73,7 @@ class Regimen:
         schedule: the factor on the learning rate, from the number of steps done before.
         sensor_dropout: probability that a sample loses a sensor, each by itself; one is always left.
         precision: of the forward pass.
+        guide: where there is one, its margins are what is learnt, and labels and targets are not looked at.
     """
 
     optimizer: Optimizer
@@ -78,6 +83,7 @@ class Regimen:
     schedule: Callable[[int], float]
     sensor_dropout: float = 0.0
     precision: Precision = Precision.FLOAT32
+    guide: Guide | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,13 +215,18 @@ def presentation_loss(
 ) -> Tensor:
     """Return the cross entropy of a batch: of a margin between two classes it is that of one logit.
 
+    Where there is a guide it is Huber's loss between its margins and the guide's: the cross entropy of scores near 0
+    and 1 hardly tells these apart.
+
     Args:
         network: in training.
         batch: of the training samples.
-        regimen: says which sensors may be lost, and the precision.
+        regimen: says which sensors may be lost, the precision, and who guides.
         targets: (N,) for all training samples, by their numbers; the labels where None.
     """
     margins = margins_of(network, batch, regimen)
+    if regimen.guide is not None:
+        return smooth_l1_loss(margins, regimen.guide(batch).to(margins))
     wanted = batch.labels if targets is None else targets[batch.numbers]
     return binary_cross_entropy_with_logits(margins, torch.from_numpy(wanted).to(margins))
 

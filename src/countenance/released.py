@@ -1,16 +1,28 @@
 """Released networks by name, built from weights that are pulled on first use and checked at each load."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 from countenance.errors import UsageError
 from countenance.faces.detection import Detector
 from countenance.faces.mtcnn import Mtcnn
 from countenance.faces.yunet import YuNet
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.catalogue import record
+from countenance.networks.fr_feature import FrFeature
+from countenance.networks.inception_resnet_v1 import FaceNet
 from countenance.networks.minifasnet import MiniFasNetPair, build_v1se, build_v2, load
 from countenance.networks.record import Task
 from countenance.networks.sface import SFace
 from countenance.scoring import Recogniser
 from countenance.weights import locate
+
+RECOGNISERS: Mapping[str, Callable[[Path, int], Recogniser]] = {
+    "sface": lambda path, threads: SFace(path, threads=threads),
+    "facenet": lambda path, _: FaceNet(path),
+    "fr_feature": lambda path, threads: FrFeature(path, threads=threads),
+}
+"""Name of a recogniser and of its weights: builds it from their file, with a number of threads."""
 
 
 def operating_point(name: str, *, task: Task) -> OperatingPoint:
@@ -61,12 +73,18 @@ def presentation_network(name: str) -> MiniFasNetPair:
 
 
 def recogniser(name: str, *, threads: int = 1) -> Recogniser:
-    """Build a recogniser of aligned faces: "sface".
+    """Build a recogniser of faces: "sface", "facenet" or "fr_feature".
+
+    Args:
+        name: as in the catalogue.
+        threads: processor threads for one call; FaceNet takes those that PyTorch was told.
 
     Raises:
         UsageError: an unknown name.
         DataError: its weights cannot be had, or are damaged.
     """
-    if name != "sface":
-        raise UsageError(expected="a recogniser: sface", came=repr(name), remedy="see: networks list")
-    return SFace(locate("sface")["sface"], threads=threads)
+    if name not in RECOGNISERS:
+        raise UsageError(
+            expected=f"a recogniser: {', '.join(RECOGNISERS)}", came=repr(name), remedy="see: networks list"
+        )
+    return RECOGNISERS[name](locate(name)[name], threads)

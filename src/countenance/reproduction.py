@@ -12,15 +12,18 @@ from countenance.protocols.table import TableRow
 from countenance.vocabulary import Split
 
 DRAWN_MODALITIES = "drawn-modalities"
-RUNS = "runs/parkin"
+CALIBRATION = "calibration"
+RUNS, ITO_RUNS = "runs/parkin", "runs/ito"
 PARKIN = ("parkin-3", "parkin-4", "parkin-5", "parkin-compared", "parkin-distilled")
+ITO = ("ito-2", "ito-3", "ito-4")
 TABLES = (
     *PARKIN,
-    *(f"ito-{number}" for number in (2, 3, 4)),
+    *ITO,
     "uax-white-box",
     "uax-black-box",
     *(f"facelivenet-{number}" for number in range(1, 8)),
     DRAWN_MODALITIES,
+    CALIBRATION,
 )
 
 
@@ -40,11 +43,12 @@ def reproduce(
     Args:
         table: one of `TABLES`; so far those of the multimodal system: "parkin-3" from the scores that its authors
             published, it and the others by training (`recipes.parkin`), and "drawn-modalities"
-            (`recipes.modality_order`).
+            (`recipes.modality_order`); those of the few-frame system, by training (`recipes.ito`), and "calibration"
+            to a camera that was not seen in training (`recipes.calibration`).
         published: the folder of those scores.
         data: the set to train on, as NAME:ROOT.
-        out: the folder of the runs; "runs/parkin" or "runs/TABLE" where None.
-        initial: the folder of the pre-trained trunks.
+        out: the folder of the runs; "runs/parkin", "runs/ito" or "runs/TABLE" where None.
+        initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder.
         workers: processes that train side by side.
         only_done: train nothing more, and compute rows of the networks that are there.
         say: called with a line before each part.
@@ -63,9 +67,21 @@ def reproduce(
         from countenance.recipes.modality_order import modality_order
 
         return modality_order(data, out=out or f"runs/{table}", say=say)
+    if table in (*ITO, CALIBRATION):
+        if data is None:
+            raise UsageError(expected="a set of clips", came="none", remedy="name one: --data siw:ROOT")
+        if table == CALIBRATION:
+            from countenance.recipes.calibration import calibration
+
+            return calibration(data, say=say)
+        from countenance.recipes.ito import ito
+
+        return ito(
+            table, data=data, out=out or ITO_RUNS, encoder=initial, workers=workers, only_done=only_done, say=say
+        )
     if table not in PARKIN:
         raise UsageError(
-            expected=f"a table that is built so far: {', '.join(PARKIN)}, {DRAWN_MODALITIES}",
+            expected=f"a table that is built so far: {', '.join((*PARKIN, *ITO, DRAWN_MODALITIES, CALIBRATION))}",
             came=table,
             remedy="see the README's table",
         )

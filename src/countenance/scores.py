@@ -98,11 +98,12 @@ class ScoreTable:
 
         It is how a threshold is recognised as having been chosen on these very scores.
         """
-        content = hashlib.sha256()
-        for part in (self.positives, self.negatives):
-            content.update(len(part).to_bytes(8, "little"))
-            content.update((np.sort(part) + 0.0).astype("<f8").tobytes())  # -0.0 and 0.0 are one score: both are 0.0
-        return content.hexdigest()
+        return _digest_of(self.positives, self.negatives)
+
+    @cached_property
+    def positive_digest(self) -> str:
+        """`digest` of the bona fide or mated rows alone, by which a threshold that these alone chose is recognised."""
+        return _digest_of(self.positives, self.negatives[:0])
 
     def repeats(self, other: "ScoreTable") -> bool:
         """Tell whether `other` holds nearly all of these scores: the same rows renamed, rounded, or a few left out.
@@ -233,6 +234,14 @@ def comparison_table(
         probes=text(probes),
         folds=text([""] * len(identifiers) if folds is None else folds),
     )
+
+
+def _digest_of(positives: ScoreColumn, negatives: ScoreColumn) -> str:
+    content = hashlib.sha256()
+    for part in (positives, negatives):
+        content.update(len(part).to_bytes(8, "little"))
+        content.update((np.sort(part) + 0.0).astype("<f8").tobytes())  # -0.0 and 0.0 are one score: both are 0.0
+    return content.hexdigest()
 
 
 Table = TypeVar("Table", bound=ScoreTable)

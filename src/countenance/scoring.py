@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from countenance.datasets.comparison import Comparison
 from countenance.errors import NoFace
-from countenance.faces.alignment import align
-from countenance.faces.detection import Detector, central_face
+from countenance.faces.detection import Detector, Face, central_face
 from countenance.images import read_image
 from countenance.progress import Progress, unheard
 from countenance.scores import ComparisonTable, text
@@ -24,10 +23,14 @@ BATCH = 32
 
 
 class Recogniser(Protocol):
-    """Turns aligned faces into templates whose inner product is their similarity."""
+    """Cuts faces out as it wants them, and turns them into templates whose inner product is their similarity."""
+
+    def cut(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB and a face in it to (S, S, 3) RGB."""
+        ...
 
     def embed(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, 112, 112, 3) RGB to (N, D), each row of length 1."""
+        """(N, S, S, 3) RGB, as `cut` returns them, to (N, D), each row of length 1."""
         ...
 
 
@@ -58,15 +61,14 @@ class ScoringReport:
         return len(self.table) / self.seconds
 
 
-def aligned_face(source: str | os.PathLike[str], detector: Detector) -> NDArray[np.uint8]:
-    """Return the central face of a photograph, aligned to 112 x 112 RGB.
+def cut_face(source: str | os.PathLike[str], detector: Detector, recogniser: Recogniser) -> NDArray[np.uint8]:
+    """Return the central face of a photograph, (S, S, 3) RGB as the recogniser wants it.
 
     Raises:
         InputError: the image cannot be read, or shows no face.
     """
     image = read_image(source)
-    face = central_face(detector.detect(image), image.shape, name=os.fspath(source))
-    return align(image, face.points)
+    return recogniser.cut(image, central_face(detector.detect(image), image.shape, name=os.fspath(source)))
 
 
 def score_comparisons(
@@ -85,9 +87,9 @@ def score_comparisons(
     Args:
         comparisons: the rows.
         detector: finds the faces; called from several threads at once.
-        recogniser: embeds the aligned faces.
+        recogniser: cuts the faces out and embeds them.
         progress: called with (images done, images in all) after each batch.
-        threads: how many images are read and aligned at once.
+        threads: how many images are read and cut at once.
 
     Raises:
         InputError: an image cannot be read.
@@ -99,7 +101,7 @@ def score_comparisons(
 
     def face_or_none(path: Path) -> NDArray[np.uint8] | None:
         try:
-            return aligned_face(path, detector)
+            return cut_face(path, detector, recogniser)
         except NoFace:
             return None
 

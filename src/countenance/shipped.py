@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from countenance.checkpoints import BEST, Checkpoint, read_checkpoint
+from countenance.clip_scoring import StatedClipNetwork
 from countenance.errors import DataError, UsageError
+from countenance.files import existing_file, sha256_of
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.record import MeasuredResult, NetworkRecord, Task
-from countenance.trained import TrainedNetwork, is_run, network_of
+from countenance.trained import TrainedNetwork, clip_network_of, is_of_clips, is_run, network_of
 from countenance.vocabulary import Modality, Split
 
 MLFA_SLIM = "mlfa-slim"
+FEWFRAME_SLIM = "fewframe-slim"
+CLIP = "clip"  # the unit of a threshold: a clip's mean score rather than one window's
 _FOLDER = "shipped_networks"
 TRUNKS = ("sphereface", "arcface", "distilled", "gender")  # pre-trained as `recipes.named.PRETRAINING` says
+FLOWS = ("flownets-slim",)  # trained as `recipes.flownets` says
 _OF_ONE_SIZE = "colour, depth and infrared picture of one face, aligned and of one size, 3 x (H, W)"
 
 RECORDS: tuple[NetworkRecord, ...] = (
@@ -110,6 +115,27 @@ def trunk_source(name: str) -> Path:
     return trunks_folder() / name if name in TRUNKS else Path(name)
 
 
+def flow_source(name: str) -> Path:
+    """Return where a flow network lies.
+
+    Args:
+        name: a shipped one (`FLOWS`), or the path of a run or of a file.
+    """
+    return trunks_folder() / name if name in FLOWS else Path(name)
+
+
+def digest_of(source: Path) -> str:
+    """Return the SHA-256 of the weights in the folder of a run, or in a file.
+
+    Raises:
+        MissingFile: neither is there.
+        DataError: the run's card is damaged.
+    """
+    if source.is_dir():
+        return read_checkpoint(source, BEST).digest
+    return sha256_of(existing_file(source, expected="pre-trained weights").read_bytes())
+
+
 def shipped_record(name: str) -> NetworkRecord:
     """Return the record of a shipped network, with the results and the threshold for all sensors from its card.
 
@@ -143,7 +169,7 @@ def presentation_module(name: str) -> TrainedNetwork:
         UsageError: neither.
         DataError: its card or its tensors are damaged.
     """
-    return network_of(_checkpoint(name), source=name)
+    return network_of(_checkpoint_of_pictures(name), source=name)
 
 
 def stated_network(name: str) -> StatedNetwork:
@@ -156,7 +182,7 @@ def stated_network(name: str) -> StatedNetwork:
         UsageError: neither a shipped network nor the folder of a run.
         DataError: its card or its tensors are damaged, or a threshold is not one from development scores.
     """
-    checkpoint = _checkpoint(name)
+    checkpoint = _checkpoint_of_pictures(name)
     try:
         card = checkpoint.card
         recipe: Mapping[str, Any] = card.get("recipe", {})
@@ -171,6 +197,48 @@ def stated_network(name: str) -> StatedNetwork:
         ) from error
     module = network_of(checkpoint, source=name)
     return StatedNetwork(name=name, module=module, points=points, loses_sensors=loses, label=label)
+
+
+def stated_clip_network(name: str) -> StatedClipNetwork:
+    """Build a network of clips with the threshold that its card states for the score of a whole clip.
+
+    Args:
+        name: "fewframe-slim", or the folder of a run.
+
+    Raises:
+        UsageError: neither, a network of pictures, or one whose card states no threshold.
+        DataError: its card or its tensors are damaged, or the threshold is not one from development scores.
+    """
+    if not (_is_shipped(name) or is_run(name)):
+        known = f"{FEWFRAME_SLIM} or the folder of a run"
+        raise UsageError(
+            expected=f"a network of clips: {known if _is_shipped(FEWFRAME_SLIM) else 'the folder of a run'}",
+            came=f"the network {name!r}" + (", which is not in this package yet" if name == FEWFRAME_SLIM else ""),
+            remedy="train one on a set of clips, such as siw, and name its folder: --model RUN",
+        )
+    checkpoint = _shipped_checkpoint(name) if _is_shipped(name) else read_checkpoint(name, BEST)
+    if not is_of_clips(checkpoint):
+        raise UsageError(
+            expected="a network of clips, for a clip", came=f"{name}, of pictures", remedy=f"name {FEWFRAME_SLIM}"
+        )
+    try:
+        rows = checkpoint.card.get("operating_points", ())
+        points = [_stated_point(row, name) for row in rows if row.get("unit", CLIP) == CLIP]
+        label = str(checkpoint.card.get("data", {}).get("label", ""))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            expected=f"a card of {name} with value, rule and split of each threshold",
+            came=f"another one ({error})",
+            remedy="restore it, or write the card anew",
+        ) from error
+    module = clip_network_of(checkpoint, source=name)
+    if not points:
+        raise UsageError(
+            expected="a network whose card states a threshold",
+            came=f"none for a clip in the card of {name}",
+            remedy="choose one on the development split, or name another network",
+        )
+    return StatedClipNetwork(name=name, module=module, point=points[0], label=label)
 
 
 def _record(name: str) -> NetworkRecord | None:
@@ -189,6 +257,26 @@ def _checkpoint(name: str) -> Checkpoint:
     )
 
 
+def _is_shipped(name: str) -> bool:
+    return bool(name) and Path(name).name == name and is_run(trunks_folder() / name)
+
+
+def _checkpoint_of_pictures(name: str) -> Checkpoint:
+    """Read the checkpoint of a network of still presentations.
+
+    Raises:
+        UsageError: it is a network of clips, or there is none.
+    """
+    checkpoint = _checkpoint(name)
+    if is_of_clips(checkpoint):
+        raise UsageError(
+            expected="a network of pictures, for a picture",
+            came=f"{name}, of clips",
+            remedy=f"name a clip, or another network, such as {MLFA_SLIM}",
+        )
+    return checkpoint
+
+
 def _shipped_checkpoint(name: str) -> Checkpoint:
     with ExitStack() as opened:
         folder: Path = opened.enter_context(as_file(files("countenance") / _FOLDER / name))
@@ -196,6 +284,11 @@ def _shipped_checkpoint(name: str) -> Checkpoint:
 
 
 def _point(row: Mapping[str, Any], name: str) -> tuple[frozenset[Modality], OperatingPoint]:
+    point = _stated_point(row, name)
+    return frozenset(Modality(word) for word in row["modalities"]), point
+
+
+def _stated_point(row: Mapping[str, Any], name: str) -> OperatingPoint:
     point = OperatingPoint(float(row["value"]), str(row["rule"]), row["split"])
     if not math.isfinite(point.value) or point.split != Split.DEVELOPMENT:
         raise DataError(
@@ -203,7 +296,7 @@ def _point(row: Mapping[str, Any], name: str) -> tuple[frozenset[Modality], Oper
             came=f"{point.value} from {point.split}",
             remedy="choose it on the development split",
         )
-    return frozenset(Modality(word) for word in row["modalities"]), point
+    return point
 
 
 def _result(row: Mapping[str, Any]) -> MeasuredResult:

@@ -10,7 +10,12 @@ from torch import nn
 
 from countenance.checkpoints import BEST, Checkpoint, module_tensors, read_checkpoint
 from countenance.errors import DataError
+from countenance.foreign_checkpoints import read_flow_network
 from countenance.networks.caffe_resnet import caffe_resnet, slim_resnet
+from countenance.networks.fewframe import NAME as FEWFRAME
+from countenance.networks.fewframe import FewFrameNetwork, fewframe_of
+from countenance.networks.flownets import NAME as FLOWNETS
+from countenance.networks.flownets import FlowNetS, FlowNetSEncoder, adopt
 from countenance.networks.ir_resnet import ir_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.resnet import resnet18, resnet34
@@ -115,3 +120,67 @@ def network_of(checkpoint: Checkpoint, *, source: str) -> TrainedNetwork:
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert isinstance(network, SlimPad | MultiLevelNetwork)
     return network
+
+
+def is_of_clips(checkpoint: Checkpoint) -> bool:
+    """Tell whether the network of a checkpoint judges clips rather than pictures."""
+    return checkpoint.card.get("network") == FEWFRAME
+
+
+def trained_clip_network(folder: str | os.PathLike[str]) -> FewFrameNetwork:
+    """Build the network of clips that a run chose, ready to judge.
+
+    Raises:
+        MissingFile: there is no trained network in the folder.
+        DataError: its card or its tensors are not those of a network of clips.
+    """
+    return clip_network_of(read_checkpoint(folder, BEST), source=os.fspath(folder))
+
+
+def clip_network_of(checkpoint: Checkpoint, *, source: str) -> FewFrameNetwork:
+    """Build the network of clips of a checkpoint, ready to judge.
+
+    Args:
+        checkpoint: of a chosen network.
+        source: where it came from, for messages.
+
+    Raises:
+        DataError: its card or its tensors are not those of a network of clips.
+    """
+    try:
+        network = fewframe_of(checkpoint.card)
+        network.load_state_dict(module_tensors(checkpoint))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise DataError(
+            expected=f"a network of clips, {FEWFRAME}, in {source}", came="another one", remedy="train it anew"
+        ) from error
+    return network.eval()
+
+
+def flow_network(source: str | os.PathLike[str]) -> FlowNetS:
+    """Read a flow network, ready to judge.
+
+    Args:
+        source: the folder of a run of `recipes.flownets`, or a file as `foreign_checkpoints.read_flow_network` knows
+            them.
+
+    Raises:
+        MissingFile: nothing is there, or the run is not done.
+        DataError: it holds another network.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        return read_flow_network(path)
+    checkpoint = read_checkpoint(path, BEST)
+    if checkpoint.card.get("network") != FLOWNETS:
+        raise DataError(
+            expected=f"a flow network in {path}",
+            came=f"a network {checkpoint.card.get('network')!r}",
+            remedy="name the folder of a run of flownets-slim",
+        )
+    return adopt(module_tensors(checkpoint), source=str(path))
+
+
+def load_flow_encoder(source: str | os.PathLike[str]) -> FlowNetSEncoder:
+    """Read the encoder of a flow network, ready to judge; source and errors as for `flow_network`."""
+    return flow_network(source).encoder

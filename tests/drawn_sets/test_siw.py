@@ -1,11 +1,13 @@
 """The plan of a drawn SiW."""
 
+from dataclasses import replace
+
 import pytest
 
 from countenance.datasets.siw import TEST_SUBJECTS
 from countenance.drawn_sets.siw import encode_clip, plan
 from countenance.errors import UsageError
-from countenance.synthesis.spec import Motion
+from countenance.synthesis.spec import DrawnCamera, Motion
 from countenance.vocabulary import Modality
 
 
@@ -55,6 +57,26 @@ def test_a_clip_is_calm_for_sixty_of_ninety_frames():
     assert spec.motion is Motion.LIVELY
     assert round(spec.calm_seconds / spec.seconds_between_frames) == 60
     assert str(plan().card().facts["codec"]).startswith("H.264 4:4:4")
+
+
+def test_another_camera_is_before_the_same_people_and_the_card_names_it():
+    usual, other = plan(seed=4), plan(seed=4, camera=DrawnCamera.WEBCAM)
+    assert {clip.spec.camera for clip in other.clips} == {DrawnCamera.WEBCAM}
+    assert [replace(clip.spec, camera=DrawnCamera.VARIED) for clip in other.clips] == [
+        clip.spec for clip in usual.clips
+    ]
+    assert [clip.files for clip in other.clips] == [clip.files for clip in usual.clips]
+    assert other.card().facts == {**usual.card().facts, "camera": "webcam"}
+
+
+def test_a_plan_is_what_it_was_before_there_were_two_cameras():
+    assert plan(seed=31, subjects=50).card().facts == {
+        "codec": "H.264 4:4:4, CRF 18, one thread",
+        "frames": 90,
+        "size": 256,
+        "clips": 700,
+        "plan": "9db93ba4dc89f8d78a8be4a2bf85f2a5bdff7ffda57d504771858f80f2133a31",
+    }
 
 
 def test_boxes_are_cut_at_the_border(stand_in):

@@ -12,6 +12,7 @@ from torch import nn
 from countenance import weights
 from countenance.errors import UsageError
 from countenance.networks.catalogue import RECORDS, record
+from countenance.networks.inception_resnet_v1 import InceptionResnetV1
 from countenance.networks.minifasnet import build_v1se, build_v2
 from countenance.networks.record import NetworkRecord
 
@@ -48,6 +49,8 @@ COUNTS: Mapping[str, Callable[[Pulled], int]] = {
     "yunet": lambda pulled: count_onnx(pulled("yunet")["yunet"]),
     "mtcnn": lambda pulled: count_safetensors(pulled("mtcnn")),
     "sface": lambda pulled: count_onnx(pulled("sface")["sface"]),
+    "facenet": lambda _: count_torch(InceptionResnetV1()),
+    "fr_feature": lambda pulled: count_onnx(pulled("fr_feature")["fr_feature"]),
     "minifasnet": lambda _: count_torch(build_v2(), build_v1se()),
     "minifasnet-v2": lambda _: count_torch(build_v2()),
     "minifasnet-v1se": lambda _: count_torch(build_v1se()),
@@ -78,5 +81,5 @@ def test_no_two_networks_share_a_name() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"yunet, mtcnn, sface, minifasnet, .*networks list"):
+    with pytest.raises(UsageError, match=r"yunet, mtcnn, sface, facenet, fr_feature, minifasnet, .*networks list"):
         record("facenet9")

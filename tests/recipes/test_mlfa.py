@@ -11,8 +11,9 @@ import torch
 from countenance.checkpoints import BEST, read_checkpoint
 from countenance.datasets.named import read_presentations
 from countenance.errors import UsageError
+from countenance.loading.batches import Loader
 from countenance.loading.cache import CachedPlanes
-from countenance.presentation_scoring import Precision, load_presentations
+from countenance.presentation_scoring import Precision, load_presentations, stack_planes
 from countenance.presentation_training import Choice
 from countenance.recipes.mlfa import (
     PAPER,
@@ -27,9 +28,10 @@ from countenance.recipes.mlfa import (
     build_network,
     fit_mlfa,
     parts_of,
-    taught,
     train_mlfa,
 )
+from countenance.recipes.teaching import BOUND, Teachers, taught
+from countenance.trained import trained_network
 from countenance.transfer import Aggregations
 from countenance.vocabulary import Modality, Presentation, Split
 
@@ -179,6 +181,7 @@ def test_every_field_is_read(splits, trunk, tmp_path):
         "by_epoch": True,
         "train_head": False,
         "sensor_dropout": 0.9,
+        "teachers_at_once": 1,
         "precision": Precision.BFLOAT16,
         "choice": Choice.LAST,
         "seed": 3,
@@ -195,6 +198,8 @@ def test_every_field_is_read(splits, trunk, tmp_path):
         run = few(replace(start, **{name: value}) if name != "initial" else start, tmp_path / name)
         if name == "choice":
             assert run.auc == ()
+        elif name == "teachers_at_once":
+            assert equal(ours, weights(run)), "there is no teacher"
         elif name == "side":
             assert read_checkpoint(tmp_path / name, BEST).card["side"] == 120
         else:
@@ -222,6 +227,48 @@ def test_teachers_soften_the_labels(splits, fitted):
     assert not equal(weights(student), weights(fitted()))
     with pytest.raises(UsageError, match=r"came another one \(targets\)"):
         fitted(out=student.checkpoint.parent)
+
+
+def test_teachers_guide_a_student_through_pictures_without_a_label(splits, fitted, tmp_path):
+    train = splits[Split.TRAIN]
+    folders = [fitted(replace(QUICK, seed=seed)).checkpoint.parent for seed in (1, 2)]
+    recipe = replace(QUICK, views=Views.MIXED, teachers_at_once=1, initial=str(folders[0]), choice=Choice.LAST)
+
+    def killed(step, _):
+        if step == len(train.samples) // QUICK.batch_size + 1:
+            raise KeyboardInterrupt
+
+    whole = fitted(recipe, teachers=folders)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(recipe, teachers=folders, out=tmp_path / "killed", progress=killed)
+    resumed = fitted(recipe, teachers=folders, out=tmp_path / "killed")
+    assert equal(weights(resumed), weights(whole))
+    card = read_checkpoint(whole.checkpoint.parent, BEST).card
+    assert card["recipe"]["teachers"] == {folder.name: read_checkpoint(folder, BEST).digest for folder in folders}
+    assert card["recipe"]["initial_digest"] == card["recipe"]["teachers"][folders[0].name]
+    with pytest.raises(UsageError, match="teachers that judge mixed pictures"):
+        fitted(recipe)
+    with pytest.raises(UsageError, match="a run of the recipe's own network"):
+        build_network(replace(recipe, width=3))
+
+
+def test_teachers_are_as_many_as_asked_and_their_margins_are_bounded(splits, fitted):
+    train = splits[Split.TRAIN]
+    folders = [fitted(replace(QUICK, seed=seed)).checkpoint.parent for seed in (1, 2)]
+    batch = next(iter(Loader(source=train.planes, batch=8).epoch(0)))
+    networks = [trained_network(folder) for folder in folders]
+    with torch.no_grad():
+        singles = torch.stack([network(stack_planes(batch.planes, network.modalities)) for network in networks])
+    both = Teachers(folders, at_once=5, device=torch.device("cpu"))(batch)
+    assert not both.requires_grad
+    assert both.abs().max() <= BOUND
+    torch.manual_seed(0)
+    one = Teachers(folders, at_once=1, device=torch.device("cpu"))
+    drawn = [one(batch) for _ in range(8)]
+    expected = singles.clamp(-BOUND, BOUND)
+    assert all(min((each - row).abs().max() for row in expected) < 1e-4 for each in drawn)
+    assert len({tuple(each.tolist()) for each in drawn}) == 2
+    torch.testing.assert_close(both, expected.mean(0))
 
 
 def test_views_are_shared_by_the_sensors_and_leave_pixels_alone_where_none_is_asked():

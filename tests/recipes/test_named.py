@@ -9,6 +9,7 @@ import countenance.recipes.named as door
 from countenance.errors import UsageError
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice
+from countenance.recipes.flownets import FlowRecipe
 from countenance.recipes.mlfa import RELEASED, SLIM
 from countenance.recipes.named import NAMES, Wishes, train
 from countenance.recipes.pretraining import Margin, PretrainingRecipe, Task
@@ -20,7 +21,7 @@ from countenance.vocabulary import Modality
 def asked(monkeypatch):
     """What reaches the recipes, instead of a training."""
     seen: list[tuple[Any, dict[str, Any]]] = []
-    for name in ("train_mlfa", "train_slim_pad", "pretrain"):
+    for name in ("train_mlfa", "train_slim_pad", "train_flownets", "pretrain"):
         monkeypatch.setattr(door, name, lambda recipe, **options: seen.append((recipe, options)))
 
     def last(name, **wishes):
@@ -36,7 +37,8 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("slim-pad")[0] == SlimPadRecipe()
     assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
     assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
-    assert len(NAMES) == 9
+    assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
+    assert len(NAMES) == 12
 
 
 def test_wishes_reach_the_recipe(asked):
@@ -81,6 +83,9 @@ def test_wishes_reach_the_recipe(asked):
         ("slim-pad", {"fold": "attack-1"}, "came --fold"),
         ("slim-pad", {"sensor_dropout": 0.5}, "came --sensor-dropout"),
         ("pretraining-gender", {"choice": "last"}, "options that pretraining-gender knows: batch-size, epochs, seed"),
+        ("pretraining-arcface", {"teacher": "sface"}, "came --teacher"),
+        ("mlfa-slim", {"teacher": "sface"}, "came --teacher"),
+        ("pretraining-distillation", {"teacher": "vgg"}, "a teacher: sface, facenet, fr_feature; came 'vgg'"),
         ("mlfa-slim", {"modalities": "thermal"}, "modalities among rgb, infrared, depth; came 'thermal'"),
         ("mlfa-slim", {"choice": "test"}, "choice among development, last"),
         ("mlfa-slim", {"precision": "int8"}, "precision among float32, bfloat16"),

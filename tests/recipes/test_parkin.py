@@ -19,9 +19,11 @@ from countenance.recipes.parkin import (
     COMPARED,
     ENSEMBLE,
     RANDOM,
+    STUDENT_FOLDER,
     TABLE_3,
     TABLES,
     Member,
+    _development_auc,
     compared,
     hard_samples,
     is_done,
@@ -109,6 +111,24 @@ def test_rows_are_of_the_members_that_are_there(tmp_path):
     assert len(sheets["conflicting"][0]) == 4
     assert set(sheets["conflicting"][1]) == {"A", "B"}
     assert set(sheets["threshold"][1]) == {"ensemble"}
+
+
+def test_a_student_begins_as_the_best_teacher_and_is_held_against_all_of_them(drawn, tmp_path):
+    wanted = [replace(member, initial=RANDOM) for member in (ENSEMBLE["A"][0], ENSEMBLE["A"][1])]
+    train_members(wanted, data=drawn, out=tmp_path, trunks=None, base=QUICK)
+    for member, taught in zip(wanted, ENSEMBLE["A"], strict=False):  # first weights of width 2, which none ships
+        (tmp_path / member.name).rename(tmp_path / taught.name)
+    rows = study("parkin-distilled", data=drawn, out=tmp_path, trunks=None, base=QUICK, only_done=True)
+    names = [row.name for row in rows]
+    assert names[1].startswith("its teachers: 2 networks, two views")
+    assert any("skin" in name for name in names)
+    scores = read_members(ENSEMBLE["A"][:2], tmp_path)
+    card = read_checkpoint(tmp_path / STUDENT_FOLDER, BEST).card
+    best = max(scores, key=lambda member: _development_auc(scores, member))
+    assert card["recipe"]["initial"] == best.name
+    assert set(card["recipe"]["teachers"]) == {member.name for member in ENSEMBLE["A"][:2]}
+    again = study("parkin-distilled", data=drawn, out=tmp_path, trunks=None, base=QUICK, only_done=True)
+    assert again == rows, "what is there is not trained again"
 
 
 def test_what_it_refuses(drawn, tmp_path):

@@ -13,7 +13,7 @@ from countenance.checkpoints import read_checkpoint
 from countenance.drawn_sets.identity_sets import plan_afad, plan_casia_webface, plan_ms_celeb_1m
 from countenance.drawn_sets.writing import write_set
 from countenance.errors import MissingFile, UsageError
-from countenance.faces.alignment import TEMPLATE_112
+from countenance.faces.alignment import TEMPLATE_112, align
 from countenance.faces.detection import Face
 from countenance.networks.caffe_resnet import slim_resnet
 from countenance.networks.mlfa import MultiLevelNetwork
@@ -21,6 +21,7 @@ from countenance.networks.trunk import RecognitionNetwork
 from countenance.recipes import pretraining
 from countenance.recipes.pretraining import Margin, PretrainingRecipe, Task, pretrain
 from countenance.transfer import initialise, pretrained_trunk_state
+from countenance.transforms.resizing import resized
 
 QUICK = PretrainingRecipe(width=1, epochs=2, batch_size=8, held_out=0.4)
 GENDER = replace(QUICK, task=Task.GENDER)
@@ -66,6 +67,9 @@ class Colours:
 
     def __init__(self):
         self.asked = 0
+
+    def cut(self, image, face):
+        return align(image, face.points)
 
     def embed(self, faces):
         self.asked += len(faces)
@@ -133,6 +137,19 @@ def test_distillation_comes_nearer_to_the_teacher(trained):
     assert run.losses[-1] < 0.95 * run.losses[0]
     assert {"cosine", "eer"} <= run.figures.keys()
     assert read_checkpoint(run.checkpoint.parent, "best").card["data"]["without_face"] == 1
+
+
+def test_a_teacher_cuts_the_face_out_of_the_whole_photograph(trained):
+    seen = []
+
+    class Wide(Colours):
+        def cut(self, image, face):
+            seen.append((image.shape, face.box))
+            return resized(image[None], height=112, width=112)[0]
+
+    trained(replace(DISTILLED, epochs=1), recogniser=Wide(), detector=WholePicture(missed=1))
+    assert len(seen) == 23
+    assert {(shape[0], box) for shape, box in seen} == {(160, (0.0, 0.0, 160.0, 160.0))}
 
 
 def test_the_card_and_the_network_that_is_taken_over(trained):
@@ -210,7 +227,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"photographs": 20},
     {"seed": 3},
     {"scale": 10.0},
-    {"teacher": "other"},
+    {"teacher": "facenet"},
 )
 
 
@@ -230,7 +247,7 @@ def test_every_field_is_read(trained, unchanged, monkeypatch, change):
         monkeypatch.setattr(pretraining, "released_recogniser", named)
         for recipe in (base, replace(base, **change)):
             trained(recipe, recogniser=None)
-        assert asked == ["sface", "other"]
+        assert asked == ["sface", "facenet"]
         return
     assert not equal(unchanged(base), weights(trained(replace(base, **change))))
 

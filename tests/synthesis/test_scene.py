@@ -199,6 +199,17 @@ def test_flow_moves_the_landmarks(describe, drawn):
     assert np.abs(moved - (later - now)[held]).max() < 0.3
 
 
+@pytest.mark.parametrize("expression", [Expression.SURPRISE, Expression.HAPPY])
+def test_flow_follows_the_jaw(describe, drawn, expression):
+    asked = ((Expression.NEUTRAL, 0.0), (expression, 1.0))
+    truth = drawn(describe(expressions=asked, seconds_between_frames=0.0, size=160, **VIDEO)).truth
+    marks = dict(zip(LANDMARK_NAMES, np.moveaxis(truth.landmarks, 1, 0), strict=True))
+    moved = marks["chin"][1] - marks["chin"][0]
+    column, row = np.rint(marks["chin"][0]).astype(int)
+    assert moved[1] > 3
+    assert np.abs(truth.flow[0][row, column] - moved).max() < 0.05 * moved[1] + 0.2
+
+
 def test_asked_expressions_are_drawn(describe, drawn):
     asked = ((Expression.NEUTRAL, 0.0), (Expression.SURPRISE, 1.0))
     truth = drawn(describe(expressions=asked, seconds_between_frames=0.0)).truth

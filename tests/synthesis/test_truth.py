@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from countenance.synthesis.camera import Camera, Maps, facing, rotation
+from countenance.synthesis.head import jaw_way, jaw_way_from_rest
 from countenance.synthesis.surfaces import Sheet
-from countenance.synthesis.truth import Held, Places, Relief, Wall
+from countenance.synthesis.texture import CHANNELS, FACE
+from countenance.synthesis.truth import Held, Jaw, Places, Relief, Wall
 
 CAMERA = Camera(size=32, focal=32 * 600 / 150)
 CARD = Sheet(0.0, 0.0, 1.0, 200.0, 200.0, -200.0)
@@ -67,3 +69,25 @@ def test_walls_and_reliefs_are_where_they_are_cast():
     assert wall[:, 0].tolist() == [0, 0, -1000]
     relief = Relief(Maps(np.full((1, 216, 180), 7, np.float32)), facing(np.eye(3), np.array([0.0, 0, -600])))
     assert relief.points(*np.zeros((2, 1), np.float32))[:, 0].tolist() == [0, 12, -600 - 50 + 7]
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.5, 5.0, 22.0, 28.0])
+def test_the_way_of_a_jaw_and_back(drop):
+    now = np.linspace(-120, 0, 300).astype(np.float32)
+    at_rest = now + jaw_way(now, -40.0, drop)
+    assert np.allclose(at_rest - jaw_way_from_rest(at_rest, -40.0, drop), now, atol=2e-3)
+    assert np.allclose(jaw_way_from_rest(np.array([-39.0, -110.0], np.float32), -40.0, drop), [0, drop])
+
+
+def test_the_face_goes_with_the_jaw_and_the_neck_does_not():
+    planes = np.zeros((len(CHANNELS), 216, 180), np.float32)
+    planes[FACE, :, 45:135] = 1  # a stripe of face down the middle
+    pose = facing(np.eye(3), np.array([0.0, 0, -600]))
+    shut, wide = (Relief(Maps(planes), pose, Jaw(-40.0, drop)) for drop in (0.0, 20.0))
+    x, y = np.array([0, 0, 80, 0], np.float32), np.array([20, -100, -100, -40], np.float32)
+    assert np.allclose(shut.drawn_later(x, y, wide), [20, -120, -100, -40], atol=1e-3)
+    assert np.allclose(wide.drawn_later(x, np.array([20, -120, -100, -40], np.float32), shut), y, atol=1e-3)
+    assert shut.drawn_later(x, y, shut) is y
+    held = replace(shut, jaw=None)
+    assert held.drawn_later(x, y, wide) is y
+    assert wide.drawn_later(x, y, held) is y

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from countenance.drawn_sets.casia_surf import plan as plan_casia_surf
@@ -15,6 +16,7 @@ from countenance.drawn_sets.writing import PlannedSet, contact_sheet, write_set
 from countenance.errors import UsageError
 from countenance.files import write_atomically
 from countenance.progress import Progress, unheard
+from countenance.synthesis.spec import DrawnCamera
 
 PLANS: Mapping[str, Callable[..., PlannedSet]] = {
     "casia-surf": plan_casia_surf,
@@ -31,6 +33,11 @@ PLANS: Mapping[str, Callable[..., PlannedSet]] = {
     "fer2013": plan_fer2013,
 }
 """Name of a set: plans it, given `seed`, `preset`, and `subjects` where they are asked for."""
+
+OTHER_CAMERAS: Mapping[str, Callable[..., PlannedSet]] = {
+    "siw-webcam": partial(plan_siw, camera=DrawnCamera.WEBCAM),
+}
+"""The same for sets before a camera that the others never use; each has the layout and the name of its first part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ def synthesize(
     """Draw a set in the layout and the lists of the published one; the same options give the same bytes.
 
     Args:
-        name: of a published set, one of `PLANS`.
+        name: of a published set, one of `PLANS`, or of one before another camera, one of `OTHER_CAMERAS`.
         out: a folder that is new, empty, or holds this very set, which is then completed.
         subjects: how many people; the set's own default for None.
         preset: easy, paper or hard.
@@ -96,7 +103,7 @@ def plan_named(name: str, *, subjects: int | None, seed: int, preset: str) -> Pl
     """Plan the set of that name.
 
     Args:
-        name: of a published set.
+        name: of `PLANS` or of `OTHER_CAMERAS`.
         subjects: how many people; the set's own default for None.
         seed: of every random number.
         preset: easy, paper or hard.
@@ -104,9 +111,10 @@ def plan_named(name: str, *, subjects: int | None, seed: int, preset: str) -> Pl
     Raises:
         UsageError: a set that is not drawn, or a number of subjects or a preset that it does not have.
     """
-    if name not in PLANS:
+    plans = {**PLANS, **OTHER_CAMERAS}
+    if name not in plans:
         raise UsageError(
-            expected=f"a set that is drawn: {', '.join(PLANS)}", came=repr(name), remedy="name one of them"
+            expected=f"a set that is drawn: {', '.join(plans)}", came=repr(name), remedy="name one of them"
         )
     wanted = {} if subjects is None else {"subjects": subjects}
-    return PLANS[name](seed=seed, preset=preset, **wanted)
+    return plans[name](seed=seed, preset=preset, **wanted)

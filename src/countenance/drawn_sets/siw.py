@@ -2,8 +2,9 @@
 
 Each person has eight live clips (two sensors, two media, two sessions), one print on each paper and one replay on each
 display, named as the set names them. A clip is calm for its first 60 frames, which protocol 1 trains on; then it moves.
-The drawn world has one camera and one kind of change, so sensor, medium and session of a live clip tell clips apart
-and nothing more. The published set is 1080p and 15 s long; its networks see face crops, and these are drawn at once.
+The drawn sensors, media and sessions are of one kind, so they tell the live clips of a person apart and nothing more.
+With another camera the same people do the same before it: a set of a camera that no network was trained on. The
+published set is 1080p and 15 s long; its networks see face crops, and these are drawn at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from countenance.datasets.siw import NAME, PRINTS, REPLAYS, TEST_SUBJECTS
 from countenance.drawn_sets.writing import FRAMES_PER_SECOND, VIDEO_CODEC, PlannedClip, PlannedSet, video
 from countenance.errors import UsageError
 from countenance.synthesis.scene import DrawnClip
-from countenance.synthesis.spec import ClipSpec, DrawnSpecies, Motion
+from countenance.synthesis.spec import ClipSpec, DrawnCamera, DrawnSpecies, Motion
 from countenance.vocabulary import Modality, Presentation, Split
 
 SCALES: Mapping[int, tuple[int, int]] = {15: (9, 6), 50: (30, 20), 165: (90, 75)}
@@ -41,7 +42,13 @@ SPECIES: Mapping[str, DrawnSpecies] = dict(
 
 
 def plan(
-    *, subjects: int = DEFAULT_SUBJECTS, seed: int = 0, preset: str = "paper", frames: int = FRAMES, size: int = SIZE
+    *,
+    subjects: int = DEFAULT_SUBJECTS,
+    seed: int = 0,
+    preset: str = "paper",
+    frames: int = FRAMES,
+    size: int = SIZE,
+    camera: DrawnCamera = DrawnCamera.VARIED,
 ) -> PlannedSet:
     """Plan a set of `subjects` people.
 
@@ -51,6 +58,7 @@ def plan(
         preset: easy, paper or hard.
         frames: of each clip, at 30 a second.
         size: side of a frame in pixels, even.
+        camera: of all clips; the card names it where it is not the usual one.
 
     Raises:
         UsageError: another number of subjects, or an unknown preset.
@@ -79,6 +87,7 @@ def plan(
                 background=True,
                 modalities=(Modality.RGB,),
                 preset=preset,
+                camera=camera,
             )
             stem = f"{'Train' if split is Split.TRAIN else 'Test'}/{part}/{subject}/{name}"
             clips.append(
@@ -101,6 +110,9 @@ def plan(
                     paths={Modality.RGB: Path(f"{stem}.mov")},
                 )
             )
+    facts: dict[str, str | int] = {"codec": VIDEO_CODEC, "frames": frames, "size": size}
+    if camera is not DrawnCamera.VARIED:
+        facts["camera"] = str(camera)
     return PlannedSet(
         name=NAME,
         seed=seed,
@@ -110,7 +122,7 @@ def plan(
         counts=count_presentations(samples),
         samples=len(samples),
         subjects=subjects,
-        facts={"codec": VIDEO_CODEC, "frames": frames, "size": size},
+        facts=facts,
     )
 
 

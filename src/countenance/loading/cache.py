@@ -113,7 +113,7 @@ def build_cache(
         raise UsageError(expected="a list of samples", came="an empty one", remedy="check the list")
     if not place.exists():
         part = place.parent / f".{place.name}.part"
-        with _held(part):
+        with held(part):
             _fill(entries, part, size, _Work(workers, limits, progress))
             (part / _STATE).unlink()
             part.replace(place)
@@ -220,8 +220,12 @@ def _length(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Iterator[None]:
-    """Make the unfinished cache, a folder, this process's alone; the lock dies with the process."""
+def held(part: Path) -> Iterator[None]:
+    """Make the folder of an unfinished cache this process's alone; the lock dies with the process.
+
+    Raises:
+        UsageError: another process holds it.
+    """
     part.mkdir(parents=True, exist_ok=True)
     handle = os.open(part, os.O_RDONLY)
     try:

@@ -19,7 +19,8 @@ class OperatingPoint:
         value: accept when ``score >= value``.
         rule: how it was chosen, such as "eer" or "apcer:0.01"; "vendor 0.5" where a vendor states it.
         split: the split whose scores chose it; None for a value that no scores here chose.
-        data: `ScoreTable.digest` of those scores, by which reuse on the same scores is recognised.
+        data: `ScoreTable.digest` of those scores, by which reuse on the same scores is recognised; where bona fide
+            scores alone chose it, of these.
     """
 
     value: float
@@ -29,7 +30,9 @@ class OperatingPoint:
 
     def chosen_on(self, table: ScoreTable) -> bool:
         """Tell whether `table` holds the very scores that chose this threshold, or it was chosen on a test split."""
-        return self.split == Split.TEST or (self.data is not None and self.data == table.digest)
+        return self.split == Split.TEST or (
+            self.data is not None and self.data in {table.digest, table.positive_digest}
+        )
 
     def refuse_if_chosen_on(self, table: ScoreTable) -> None:
         """Refuse to be used for an error rate on the scores that chose this threshold.

@@ -12,6 +12,8 @@ from torch import nn
 from countenance.networks.caffe_resnet import caffe_resnet, slim_resnet
 from countenance.networks.facebagnet import B, C, FaceBagNet
 from countenance.networks.feathernet import feathernet_a, feathernet_b
+from countenance.networks.fewframe import WIDE, FewFrameNetwork, slim_fewframe
+from countenance.networks.flownets import SLIM_WIDTH, WIDTH, FlowNetSEncoder
 from countenance.networks.ir_resnet import ir_resnet
 from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
 from countenance.networks.record import Task
@@ -50,6 +52,10 @@ _BAG = "Shen, Huang, Tong, CVPR Workshops 2019; https://github.com/SeuTao/FaceBa
 _FEATHER = "Zhang et al., CVPR Workshops 2019, https://arxiv.org/abs/1904.09290"
 _PATCHES = "colour, depth and infrared, (N, 5, 112, 112) in [0, 1], cut into 36 patches of 48 x 48"
 _ONE_SENSOR = "depth, (N, 1, 224, 224) in [0, 1], or another sensor"
+_ITO = "Ito, Kimura, Aoki, Performance Evaluation of Face Anti-Spoofing Method Using Deep Metric Learning"
+_FLOWNET = "Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852"
+_CLIPS = "clips of 5 frames, (N, 5, 3, 244, 244) in [0, 1]; 2, 3 and 224 with the same weights"
+_SLIM_CLIPS = "clips of 5 frames, (N, 5, 3, 112, 112) in [0, 1]"
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
@@ -163,5 +169,48 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         build=lambda: SlimPad(STREAMS),
         parameters=52_993,
         source="no paper's: five convolutions of this project",
+    ),
+    Architecture(
+        name="alexnet2plus1d",
+        build=FewFrameNetwork,
+        parameters=61_943_381,  # a loss has the head, where it has one
+        inputs=_CLIPS,
+        source=_ITO,
+    ),
+    Architecture(
+        name="alexnet2plus1d-flow",
+        build=lambda: FewFrameNetwork(flow_width=WIDTH),
+        parameters=66_137_685,  # those of flownets-encoder are frozen
+        inputs=_CLIPS,
+        source=_ITO,
+    ),
+    Architecture(
+        name="alexnet2plus1d-wide",
+        build=lambda: FewFrameNetwork(channels=WIDE),
+        parameters=65_775_858,
+        inputs=_CLIPS,
+        source=_ITO + ", with the widths of the AlexNet of two columns",
+    ),
+    Architecture(
+        name="alexnet2plus1d-slim",
+        build=slim_fewframe,
+        parameters=222_174,
+        inputs=_SLIM_CLIPS,
+        source=_ITO + ", at an eighth of the width",
+    ),
+    Architecture(
+        name="alexnet2plus1d-slim-flow",
+        build=lambda: slim_fewframe(flow_width=SLIM_WIDTH),
+        parameters=254_942,
+        inputs=_SLIM_CLIPS,
+        source=_ITO + ", at an eighth of the width",
+    ),
+    Architecture(
+        name="flownets-encoder",
+        build=FlowNetSEncoder,
+        parameters=24_050_752,
+        inputs="the first and the last frame, 2 x (N, 3, H, W) in [0, 1]",
+        source=_FLOWNET,
+        task=Task.OPTICAL_FLOW,
     ),
 )

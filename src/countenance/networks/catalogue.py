@@ -1,6 +1,8 @@
 """All released networks in one place. Detectors run in `countenance.faces`; their records stand here."""
 
 from countenance.errors import UsageError
+from countenance.networks.fr_feature import RECORD as FR_FEATURE
+from countenance.networks.inception_resnet_v1 import RECORD as FACENET
 from countenance.networks.minifasnet import RECORD as MINIFASNET
 from countenance.networks.minifasnet import RECORD_V1SE as MINIFASNET_V1SE
 from countenance.networks.minifasnet import RECORD_V2 as MINIFASNET_V2
@@ -39,6 +41,8 @@ RECORDS: tuple[NetworkRecord, ...] = (
     YUNET,
     MTCNN,
     SFACE,
+    FACENET,
+    FR_FEATURE,
     MINIFASNET,
     MINIFASNET_V2,
     MINIFASNET_V1SE,

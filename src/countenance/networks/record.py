@@ -12,6 +12,7 @@ class Task(StrEnum):
     DETECTION = "face detection"
     VERIFICATION = "face verification"
     PRESENTATION_ATTACK_DETECTION = "presentation attack detection"
+    OPTICAL_FLOW = "optical flow"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,29 +5,26 @@ Transactions on Image Processing 30, 2021, https://arxiv.org/abs/2205.12010. The
 that OpenCV Zoo publishes, in the edition whose weights are stored as blocks of int8; the arithmetic is float32.
 
 OpenCV Zoo runs the file in OpenCV's own engine. ONNX Runtime refuses it as it is: every initialiser is listed as an
-input of the graph too. We drop those inputs and free the batch of one, in memory; the file stays as published.
+input of the graph too; `AlignedRecogniser` drops them.
 """
 
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from countenance.errors import DataError, UsageError
-from countenance.files import existing_file
 from countenance.metrics.operating_point import OperatingPoint
+from countenance.networks.aligned_recogniser import AlignedRecogniser, PublishedGraph
 from countenance.networks.record import MeasuredResult, NetworkRecord, Task
 from countenance.vocabulary import Split
 
 SIDE = 112
 FEATURES = 128
-_ERRORS_ONLY = 3  # severity: ONNX Runtime's warnings go to stderr, which is ours
+GRAPH = PublishedGraph(name="sface", title="SFace", data="data")  # RGB 0-255; the graph centres them
 
 
-class SFace:
-    """The recogniser, ready to embed.
+class SFace(AlignedRecogniser):
+    """The recogniser, ready to embed: (N, 112, 112, 3) to (N, 128).
 
     Args:
         path: the published ONNX file.
@@ -39,38 +36,7 @@ class SFace:
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        # Dequantise the weights once, not at each call: 28 ms a face instead of 45 on one thread.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self._session = onnxruntime.InferenceSession(
-            _freed(existing_file(path, expected="the SFace network")), options, providers=["CPUExecutionProvider"]
-        )
-
-    def embed(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features of aligned faces.
-
-        Args:
-            faces: (N, 112, 112, 3) uint8 RGB, aligned to the five points of the ArcFace template.
-
-        Returns:
-            (N, 128) float32 of length 1.
-
-        Raises:
-            UsageError: another shape or type, or no face at all.
-        """
-        if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE, 3) or not len(faces):
-            raise UsageError(
-                expected=f"faces (N, {SIDE}, {SIDE}, 3) uint8, N at least 1",
-                came=f"{faces.shape} {faces.dtype}",
-                remedy="align each face first",
-            )
-        pixels = faces.transpose(0, 3, 1, 2).astype(np.float32)  # (N, 3, 112, 112), RGB 0-255; the graph centres them
-        features = np.asarray(self._session.run(None, {"data": pixels})[0], dtype=np.float32)
-        features /= np.linalg.norm(features, axis=1, keepdims=True)
-        return features
+        super().__init__(path, GRAPH, threads=threads)
 
 
 def similarity(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -88,25 +54,6 @@ def similarity(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     [1.0, 0.0]
     """
     return np.asarray(np.clip(np.sum(a * b, axis=-1), -1, 1), dtype=np.float32)
-
-
-def _freed(path: Path) -> bytes:
-    """Return the network of `path` with ``data`` as its only input and a batch of any size."""
-    try:
-        model = onnx.load_model_from_string(path.read_bytes())
-        (data,) = [value for value in model.graph.input if value.name == "data"]
-    except Exception as error:  # protobuf has its own errors, some of them private
-        raise DataError(
-            expected=f"{path} to be the published SFace network",
-            came=f"{type(error).__name__} when reading it",
-            remedy="take the file from countenance weights pull sface",
-        ) from error
-    del model.graph.input[:]
-    model.graph.input.append(data)
-    del model.graph.value_info[:]  # the shapes in between were noted for a batch of one
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "N"
-    return bytes(model.SerializeToString())
 
 
 _LFW_TEST = "pytest tests/networks/test_sface.py -k lfw"

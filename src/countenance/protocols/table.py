@@ -13,7 +13,7 @@ class TableRow:
     Attributes:
         name: the row's name in the paper, and what was measured for it.
         reported: the paper's value, None where it prints none.
-        measured: ours.
+        measured: ours; None in a row that is printed as the paper's alone.
         count: what `measured` is a share of; None for a mean or a difference.
         interval: of `measured`, in percent, every trial taken as independent; None where there is no count.
         data: what it was measured on.
@@ -23,7 +23,7 @@ class TableRow:
 
     name: str
     reported: float | None
-    measured: float
+    measured: float | None
     count: Proportion | None
     interval: Interval | None
     data: str

@@ -41,10 +41,9 @@ from countenance.datasets.casia_surf_folds import (
 )
 from countenance.datasets.named import read_whole, split_name
 from countenance.datasets.samples import PresentationFold, PresentationSample
-from countenance.ensemble_scoring import score_ensemble
 from countenance.errors import UsageError, at_least
-from countenance.files import existing_file, sha256_of
 from countenance.loading.batches import Augment, Batch, Loader
+from countenance.loading.cache import CachedPlanes
 from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
 from countenance.presentation_scoring import LoadedPresentations, Precision, load_presentations
 from countenance.presentation_training import (
@@ -56,25 +55,31 @@ from countenance.presentation_training import (
     usable_device,
 )
 from countenance.progress import Progress, Say, unheard
-from countenance.shipped import trunk_source
-from countenance.trained import trained_network, trunk_named
+from countenance.recipes.teaching import Folder, Teachers, taught
+from countenance.shipped import digest_of, trunk_source
+from countenance.trained import MLFA, described, trained_network, trunk_named
 from countenance.training import half_cosine
 from countenance.transfer import Aggregations, initialise, pretrained_trunk_state
 from countenance.transforms.flipping import draw_flip, flip
+from countenance.transforms.mixing import draw_mixture, mix
 from countenance.transforms.multimodal import RESIZED, SIDE, STRONG, WEAK, Strength, apply_view, draw_view
-from countenance.transforms.planes import Planes
+from countenance.transforms.planes import Planes, frame_size
 from countenance.vocabulary import Modality, Split
 
 ATTACK, SUBJECT = "attack", "subject"
 
 
 class Views(StrEnum):
-    """How training pictures are varied: see `transforms.multimodal`."""
+    """How training pictures are varied: see `transforms.multimodal`.
+
+    `MIXED` ones (`transforms.mixing`) have no label of their own: they are for teachers to judge.
+    """
 
     NONE = "none"
     FLIP = "flip"
     WEAK = "weak"
     STRONG = "strong"
+    MIXED = "mixed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +94,8 @@ class MlfaRecipe:
         excitation: with squeeze and excitation before the fusion, as in Figure 2.
         side: H and W that pictures are resized to; the network sees the middle 112.
         initial: a pre-trained trunk: a shipped one (`shipped.TRUNKS`), the folder of a run, or a file as
-            `foreign_checkpoints` knows them; "": first weights are drawn.
+            `foreign_checkpoints` knows them; or the folder of a run of the same network, which is then taught on; "":
+            first weights are drawn.
         aggregations: where the stages of the aggregation path come from when there is a pre-trained trunk.
         views: how training pictures are varied.
         weak_epochs: last epochs, on weak views, in which the learning rate begins anew.
@@ -102,6 +108,8 @@ class MlfaRecipe:
         train_head: the last layer learns; False: it stays as it was drawn, as in the released networks.
         sensor_dropout: probability that a sample loses a sensor in training, so that the network can do without.
         precision: of the forward pass.
+        teachers_at_once: of the teachers, where there are any, how many judge each batch as the student sees it; 0: all
+            judge each sample once, before the training, and what they say is mixed with the labels.
         choice: which epoch the run ends with.
         seed: of the first weights, the order, the views and the dropout.
         device: that trains, such as "cuda"; only on a processor does the same seed give the same bytes.
@@ -129,6 +137,7 @@ class MlfaRecipe:
     train_head: bool = True
     sensor_dropout: float = 0.0
     precision: Precision = Precision.FLOAT32
+    teachers_at_once: int = 0
     choice: Choice = Choice.DEVELOPMENT
     seed: int = 0
     device: str = "cpu"
@@ -136,7 +145,7 @@ class MlfaRecipe:
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs, cosine_epochs=self.cosine_epochs, width=self.width)
         at_least(2, batch_size=self.batch_size)
-        at_least(0, seed=self.seed, weak_epochs=self.weak_epochs)
+        at_least(0, seed=self.seed, weak_epochs=self.weak_epochs, teachers_at_once=self.teachers_at_once)
         at_least(SIDE, side=self.side)
         if not (
             self.learning_rate > 0
@@ -159,11 +168,8 @@ class MlfaRecipe:
 
     def as_json(self) -> dict[str, Any]:
         """Return every field but the device as JSON holds it; a trunk by its name and digest, wherever it lies."""
-        source, digest = trunk_source(self.initial), None
-        if self.initial and source.is_dir():
-            digest = read_checkpoint(source, BEST).digest
-        elif self.initial:
-            digest = sha256_of(existing_file(source, expected="a pre-trained trunk").read_bytes())
+        source = trunk_source(self.initial)
+        digest = digest_of(source) if self.initial else None
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         del plain["device"]
         named = {"initial": source.name, "initial_digest": digest}
@@ -211,7 +217,7 @@ def train_mlfa(
     data: str,
     out: str | os.PathLike[str],
     fold: str = "",
-    teachers: Sequence[str | os.PathLike[str]] = (),
+    teachers: Sequence[Folder] = (),
     bona_fide_label: str | None = None,
     progress: Progress = unheard,
     say: Say = unheard,
@@ -224,7 +230,8 @@ def train_mlfa(
         out: folder of the run.
         fold: "attack-1" to "attack-3" or "subject-1" to "subject-5" of CASIA-SURF's training split; the epoch is then
             chosen by what the fold holds out. "": the whole training split, and the development split chooses.
-        teachers: folders of runs; where there are any, the network is trained to say what their ensemble says.
+        teachers: folders of runs; where there are any, the network is trained to say what their ensemble says, as the
+            recipe's `teachers_at_once` has it.
         bona_fide_label: as for `named.inspect_named`.
         progress: called with (steps done, steps in all).
         say: called with a line before each part.
@@ -246,39 +253,16 @@ def train_mlfa(
     train = loaded(parts.train, "to learn from")
     development = loaded(parts.development, "to choose by") if recipe.choice is Choice.DEVELOPMENT else None
     targets = None
-    if teachers:
+    if teachers and not recipe.teachers_at_once:
         say(f"asking {len(teachers)} teachers")
         targets = taught(train.samples, teachers, progress=progress)
     say(f"training for {recipe.epochs} epochs on {len(train.samples):,} samples ({parts.name})")
-    run = fit_mlfa(recipe, train, development, out=out, label=label, targets=targets, progress=progress)
+    asked = teachers if recipe.teachers_at_once else ()
+    run = fit_mlfa(recipe, train, development, out=out, label=label, targets=targets, teachers=asked, progress=progress)
     validation = [row for row in samples if row.split is Split.DEVELOPMENT]
     if validation:
         state_operating_points(out, loaded(validation, "to choose the threshold by"))
     return run
-
-
-def taught(
-    samples: Sequence[PresentationSample],
-    teachers: Sequence[str | os.PathLike[str]],
-    *,
-    progress: Progress = unheard,
-) -> NDArray[np.float64]:
-    """Return what a student is to say of training samples: half their label, half the mean of its teachers' scores.
-
-    Most teachers have learnt from most of these samples, so that their mean alone would all but repeat the labels
-    where it is right; but each attack and each bona fide sample was held out from a third of them.
-
-    Args:
-        samples: that the student learns from.
-        teachers: folders of runs, which judge each sample as it is and mirrored.
-        progress: called with (samples done, samples in all).
-
-    Returns:
-        (N,) from 0 to 1.
-    """
-    networks = {os.fspath(folder): trained_network(folder) for folder in teachers}
-    table = score_ensemble(samples, networks, mirror=True, progress=progress).table
-    return (table.scores + table.is_positive) / 2
 
 
 def fit_mlfa(
@@ -289,12 +273,25 @@ def fit_mlfa(
     out: str | os.PathLike[str],
     label: str = "",
     targets: NDArray[np.float64] | None = None,
+    teachers: Sequence[Folder] = (),
     progress: Progress = unheard,
 ) -> TrainedRun:
-    """Train on presentations that are in memory; for the arguments see `presentation_training.train_network`.
+    """Train on presentations that are in memory; for the other arguments see `presentation_training.train_network`.
+
+    Args:
+        recipe: what to do.
+        train: what is learnt from.
+        development: what the epoch is chosen by, where the recipe does.
+        out: folder of the run.
+        label: of the data.
+        targets: what the network is to say of each sample.
+        teachers: folders of runs that judge each batch as the network sees it, `teachers_at_once` of them; then neither
+            labels nor targets are looked at.
+        progress: called with (steps done, steps in all).
 
     Raises:
-        UsageError: the recipe chooses by a development part and there is none; as `train_network` raises it.
+        UsageError: the recipe chooses by a development part and there is none; mixed views without teachers that judge
+            them; as `train_network` raises it.
         DataError: the pre-trained trunk, or a checkpoint, is missing or damaged.
     """
     if recipe.choice is Choice.DEVELOPMENT and development is None:
@@ -302,8 +299,17 @@ def fit_mlfa(
             expected="a held-out part to choose the epoch by", came="none", remedy="take the last: --choice last"
         )
 
+    if recipe.views is Views.MIXED and not teachers:
+        raise UsageError(
+            expected="teachers that judge mixed pictures, which have no label",
+            came="none",
+            remedy="name teachers and how many at once, or other views",
+        )
+    device = usable_device(recipe.device)
+    guide = Teachers(teachers, at_once=recipe.teachers_at_once, device=device) if teachers else None
+
     def build() -> tuple[MultiLevelNetwork, Regimen]:
-        network = build_network(recipe).to(usable_device(recipe.device))
+        network = build_network(recipe).to(device)
         loaders = _loaders(recipe, train)
         steps = len(loaders[0])
         learnt = [value for name, value in network.named_parameters() if recipe.train_head or not _is_head(name)]
@@ -315,12 +321,13 @@ def fit_mlfa(
             schedule=_schedule(recipe, steps),
             sensor_dropout=recipe.sensor_dropout,
             precision=recipe.precision,
+            guide=guide,
         )
 
     return train_network(
         build,
         seed=recipe.seed,
-        recipe=recipe.as_json(),
+        recipe=recipe.as_json() | ({"teachers": guide.digests} if guide else {}),
         train=train,
         development=development if recipe.choice is Choice.DEVELOPMENT else None,
         out=out,
@@ -331,10 +338,11 @@ def fit_mlfa(
 
 
 def build_network(recipe: MlfaRecipe) -> MultiLevelNetwork:
-    """Build the recipe's network, first weights from torch's generator or from the pre-trained trunk.
+    """Build the recipe's network, first weights from torch's generator, from the pre-trained trunk or from a whole run.
 
     Raises:
         DataError: the trunk is unknown, or its pre-trained weights are missing or another's.
+        UsageError: the whole run's network is another one.
     """
     network = MultiLevelNetwork(
         trunk_named(recipe.trunk, recipe.width),
@@ -343,8 +351,18 @@ def build_network(recipe: MlfaRecipe) -> MultiLevelNetwork:
         excitation=recipe.excitation,
         side=recipe.side,
     )
-    if recipe.initial:
-        initialise(network, pretrained_trunk_state(trunk_source(recipe.initial)), aggregations=recipe.aggregations)
+    source = trunk_source(recipe.initial)
+    if recipe.initial and source.is_dir() and read_checkpoint(source, BEST).card.get("network") == MLFA:
+        begun = trained_network(source)
+        if described(begun) != described(network):
+            raise UsageError(
+                expected=f"a run of the recipe's own network in {recipe.initial}",
+                came=f"{described(begun)} for {described(network)}",
+                remedy="name another run, or a trunk",
+            )
+        network.load_state_dict(begun.state_dict())
+    elif recipe.initial:
+        initialise(network, pretrained_trunk_state(source), aggregations=recipe.aggregations)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -411,7 +429,7 @@ def _loaders(recipe: MlfaRecipe, train: LoadedPresentations) -> tuple[Loader, Lo
             batch=min(recipe.batch_size, len(train.planes)),
             seed=recipe.seed,
             whole_batches=True,
-            augment=_augment(views),
+            augment=_augment(views, train.planes),
         )
         for views in (recipe.views, Views.WEAK)
     )
@@ -422,7 +440,8 @@ def _batches(loaders: tuple[Loader, Loader], recipe: MlfaRecipe, epoch: int) -> 
     return loaders[epoch >= recipe.epochs - recipe.weak_epochs].epoch(epoch)
 
 
-def _augment(views: Views) -> Augment | None:
+def _augment(views: Views, source: CachedPlanes | None = None) -> Augment | None:
+    """What varies a sample; mixed views take the other one from `source`."""
     strengths: Mapping[Views, Strength] = {Views.WEAK: WEAK, Views.STRONG: STRONG}
 
     def mirrored(generator: np.random.Generator, planes: Planes) -> Mapping[Modality, NDArray[np.uint8]]:
@@ -431,6 +450,14 @@ def _augment(views: Views) -> Augment | None:
     def varied(generator: np.random.Generator, planes: Planes) -> Mapping[Modality, NDArray[np.uint8]]:
         return apply_view(planes, draw_view(generator, strengths[views]))
 
+    def mixed(generator: np.random.Generator, planes: Planes) -> Mapping[Modality, NDArray[np.uint8]]:
+        assert source is not None
+        number = int(generator.integers(len(source)))
+        other = {modality: plane[number] for modality, plane in source.planes.items()}
+        return mix(planes, other, draw_mixture(generator, frame_size(planes), tuple(planes)))
+
     if views is Views.NONE:
         return None
+    if views is Views.MIXED:
+        return mixed
     return mirrored if views is Views.FLIP else varied

@@ -7,11 +7,16 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from countenance.errors import UsageError
+from countenance.losses.metric_learning import FewFrameLoss
 from countenance.networks.mlfa import STREAMS
 from countenance.networks.slim_pad import NAME as SLIM_PAD
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice, TrainedRun
 from countenance.progress import Progress, Say, unheard
+from countenance.recipes.fewframe import FIRST_FOLD, FewFrameRecipe, train_fewframe
+from countenance.recipes.fewframe import RECIPES as FEWFRAME
+from countenance.recipes.flownets import NAME as FLOWNETS_SLIM
+from countenance.recipes.flownets import FlowRecipe, train_flownets
 from countenance.recipes.mlfa import RECIPES, train_mlfa
 from countenance.recipes.pretraining import Margin, PretrainedRun, PretrainingRecipe, Task, pretrain
 from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
@@ -23,10 +28,13 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-gender": PretrainingRecipe(task=Task.GENDER, epochs=20),
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
-NAMES = (SLIM_PAD, *RECIPES, *PRETRAINING)
+NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
+_OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
 _OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
+_OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
+_WORDS: Mapping[str, type[StrEnum]] = {"choice": Choice, "precision": Precision, "loss": FewFrameLoss}
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -40,8 +48,12 @@ class Wishes:
         modalities: the sensors, such as "rgb,depth"; of a multi-level network one for each branch, or one for all.
         choice: of `Choice`.
         bona_fide_label: as for `named.inspect_named`.
-        fold: of CASIA-SURF's training split, such as "attack-1".
+        fold: of CASIA-SURF's training split, such as "attack-1"; of SiW's protocols, such as "protocol-2-1".
+        frames: of a few-frame network, 2, 3 or 5.
+        loss: of a few-frame network, one of `FewFrameLoss`.
+        flow: of a few-frame network, a shipped flow network, the folder of a run, or a file.
         initial: a shipped trunk, the folder of a run of pre-training, or a file.
+        teacher: of distillation, a released recogniser: one of `RECOGNISERS`.
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
         sensor_dropout: probability that a sample loses a sensor.
@@ -55,7 +67,11 @@ class Wishes:
     choice: str | None = None
     bona_fide_label: str | None = None
     fold: str | None = None
+    frames: int | None = None
+    loss: str | None = None
+    flow: str | None = None
     initial: str | None = None
+    teacher: str | None = None
     teachers: Sequence[str | os.PathLike[str]] | None = None
     precision: str | None = None
     sensor_dropout: float | None = None
@@ -103,20 +119,22 @@ def train(
     """
     if name in PRETRAINING:
         return pretrain(
-            replace(PRETRAINING[name], **wishes.only(name, _ANY)),
+            replace(PRETRAINING[name], **wishes.only(name, _OF_PRETRAINING[name])),
             data=data,
             out=out,
             progress=progress,
             say=say,
         )
+    if name == FLOWNETS_SLIM:
+        flow = FlowRecipe(**wishes.only(name, _ANY))
+        return train_flownets(flow, data=data, out=out, progress=progress, say=say)
+    if name in FEWFRAME:
+        recipe, fold = _few_frames(name, wishes)
+        return train_fewframe(recipe, data=data, out=out, fold=fold, progress=progress, say=say)
     if name not in NAMES:
         raise UsageError(expected=f"a recipe: {', '.join(NAMES)}", came=repr(name), remedy="name one of them")
-    asked = wishes.only(name, _OF_STILLS if name == SLIM_PAD else _OF_MLFA)
+    asked = _in_words(wishes.only(name, _OF_STILLS if name == SLIM_PAD else _OF_MLFA))
     label = asked.pop("bona_fide_label", None)
-    if "choice" in asked:
-        asked["choice"] = _word(Choice, asked["choice"], "choice")
-    if "precision" in asked:
-        asked["precision"] = _word(Precision, asked["precision"], "precision")
     sensors = tuple(
         _word(Modality, word.strip(), "modalities") for word in asked.pop("modalities", "").split(",") if word
     )
@@ -124,8 +142,6 @@ def train(
         slim = SlimPadRecipe(**asked | ({"modalities": sensors} if sensors else {}))
         return train_slim_pad(slim, data=data, out=out, bona_fide_label=label, progress=progress, say=say)
     fold, teachers = asked.pop("fold", ""), asked.pop("teachers", ())
-    if "devices" in asked:
-        asked["device"] = asked.pop("devices")
     if sensors:
         asked["streams"] = sensors * len(STREAMS) if len(sensors) == 1 else sensors
     if "epochs" in asked:
@@ -140,6 +156,19 @@ def train(
         progress=progress,
         say=say,
     )
+
+
+def _few_frames(name: str, wishes: Wishes) -> tuple[FewFrameRecipe, str]:
+    """The recipe of a few-frame network, and the fold that it is trained on."""
+    asked = _in_words(wishes.only(name, _OF_FEWFRAME))
+    fold = asked.pop("fold", FIRST_FOLD)
+    return replace(FEWFRAME[name], **asked), fold
+
+
+def _in_words(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for as recipes name it: words of an enumeration as such, and the one device."""
+    told = {name: _word(_WORDS[name], value, name) if name in _WORDS else value for name, value in asked.items()}
+    return {"device" if name == "devices" else name: value for name, value in told.items()}
 
 
 def _word(words: type[Word], word: str, what: str) -> Word:

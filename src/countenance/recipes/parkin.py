@@ -15,13 +15,10 @@ Rows and figures that were seen: docs/multimodal.md. Networks, data and pre-trai
 figures do not compare, only who is ahead of whom.
 """
 
-import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +28,7 @@ from countenance.datasets.drawn_card import read_card
 from countenance.datasets.named import inspect_named, read_presentations, split_name
 from countenance.datasets.samples import PresentationSample
 from countenance.drawn_sets.attributes import attributes_of, subjects_by_attribute
-from countenance.errors import UsageError, at_least
+from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.loading.cache import CachedPlanes
 from countenance.metrics.counts import SortedScores
@@ -50,7 +47,8 @@ from countenance.protocols.attributes import errors_by_attribute
 from countenance.protocols.compared_rates import RATES, difference_row, rate_row
 from countenance.protocols.hard_samples import HardSample, most_conflicting, nearest_threshold
 from countenance.protocols.table import TableRow
-from countenance.recipes.mlfa import SLIM, MlfaRecipe, fit_mlfa, parts_of, train_mlfa
+from countenance.recipes.members import is_orphan, taken, train_side_by_side
+from countenance.recipes.mlfa import SLIM, MlfaRecipe, Views, fit_mlfa, parts_of, train_mlfa
 from countenance.score_formats import read_scores
 from countenance.scores import PresentationTable, mean_of, write_table
 from countenance.shipped import trunks_folder
@@ -79,7 +77,6 @@ ARCHITECTURES: Mapping[str, MlfaRecipe] = {
     "infrared": replace(SLIM, streams=(Modality.INFRARED,) * 3),
     "depth": replace(SLIM, streams=(Modality.DEPTH,) * 3),
 }
-_LOOK_SECONDS = 5.0  # between two looks at what the workers have done
 NOTE = "paper: larger networks on real CASIA-SURF; only the order compares"
 
 
@@ -165,7 +162,15 @@ TABLES: Mapping[str, tuple[Member, ...]] = {  # what each table needs, in the or
     "parkin-compared": tuple(dict.fromkeys(member for sides in COMPARED.values() for side in sides for member in side)),
     "parkin-distilled": TABLE_3[-1][2],
 }
-STUDENT = replace(SLIM, epochs=8, cosine_epochs=8, sensor_dropout=0.2, choice=Choice.LAST)
+STUDENT = replace(  # begins as the teacher that is best on validation
+    SLIM,
+    views=Views.MIXED,
+    teachers_at_once=4,
+    epochs=12,
+    cosine_epochs=12,
+    learning_rate=1e-3,
+    choice=Choice.LAST,
+)
 STUDENT_FOLDER = "student"
 Scores = Mapping[Member, Mapping[Split, PresentationTable]]
 """The score tables of each member."""
@@ -214,7 +219,7 @@ def study(
     told = card.told if card else name
     scores = read_members(done, out)
     if table == "parkin-distilled":
-        return _distilled(scores, data=data, out=Path(out), trunks=trunks, base=base, told=told, say=say)
+        return _distilled(scores, data=data, out=Path(out), base=base, told=told, say=say)
     say("drawing subjects for the intervals")
     return {"parkin-3": table_3, "parkin-4": table_4, "parkin-5": table_5, "parkin-compared": compared}[table](
         scores, data=told
@@ -232,7 +237,6 @@ def train_members(
     say: Say = unheard,
 ) -> None:
     """Train every member that is not there yet; for the arguments see `study`."""
-    at_least(1, workers=workers)
     missing = [member for member in wanted if not is_done(Path(out) / member.name)]
     say(f"{len(wanted) - len(missing)} of {len(wanted)} networks are there")
     if not missing:
@@ -240,21 +244,8 @@ def train_members(
     say(f"looking at the whole of {data}")
     inspect_named(data).refuse(split_name(data)[0])
     folder = None if trunks is None else Path(trunks)
-    if workers == 1:
-        _train_all(missing, data, Path(out), folder, base, say)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        own = os.getpid()
-        running = {pool.submit(_train_all, missing, data, Path(out), folder, base, parent=own) for _ in range(workers)}
-        told = -1
-        while running:
-            finished, running = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
-            for each in finished:
-                each.result()
-            done = sum(is_done(Path(out) / member.name) for member in missing)
-            if done != told:
-                say(f"{done} of {len(missing)} networks trained")
-                told = done
+    work = partial(_train_all, data=data, out=Path(out), trunks=folder, base=base)
+    train_side_by_side(work, missing, is_done=lambda member: is_done(Path(out) / member.name), workers=workers, say=say)
 
 
 def is_done(folder: Path) -> bool:
@@ -403,15 +394,18 @@ def _distilled(
     *,
     data: str,
     out: Path,
-    trunks: str | os.PathLike[str] | None,
     base: MlfaRecipe | None,
     told: str,
     say: Say,
 ) -> list[TableRow]:
-    """Distil the members that are there into one network, and hold it against them; then its errors by attribute."""
+    """Distil the members that are there into one network, and hold it against them; then its errors by attribute.
+
+    The student begins as the member with the highest AUC on validation, and learns what all of them say together.
+    """
     folder = out / STUDENT_FOLDER
-    initial = str((trunks_folder() if trunks is None else Path(trunks)) / INITIAL["A"])
-    recipe = replace(STUDENT if base is None else replace(base, choice=Choice.LAST), initial=initial)
+    best = max(scores, key=lambda member: _development_auc(scores, member))
+    own = STUDENT if base is None else replace(base, views=Views.MIXED, teachers_at_once=1, choice=Choice.LAST)
+    recipe = replace(own, initial=str(out / best.name))
     teachers = [out / member.name for member in scores]
     with one_thread():
         train_mlfa(recipe, data=data, out=folder, teachers=teachers, say=say)
@@ -443,12 +437,12 @@ def _development_auc(scores: Scores, member: Member) -> float:
 
 def _train_all(
     wanted: Sequence[Member],
+    *,
     data: str,
     out: Path,
     trunks: Path | None,
     base: MlfaRecipe | None,
     say: Say = unheard,
-    *,
     parent: int | None = None,
 ) -> None:
     """Train, one after the other, each member that no other process has taken, as long as the `parent` lives."""
@@ -470,10 +464,10 @@ def _train_in_turn(
     card = read_card(root, set_name=name)
     loaded: dict[str, LoadedPresentations] = {}
     for member in wanted:
-        if parent is not None and os.getppid() != parent:
+        if is_orphan(parent):
             return
         folder = out / member.name
-        with _taken(folder) as ours:
+        with taken(folder) as ours:
             if not ours or is_done(folder):
                 continue
             if not loaded:
@@ -509,17 +503,3 @@ def _write_scores(folder: Path, loaded: LoadedPresentations, split: Split) -> No
     mirrored = CachedPlanes(flip(loaded.planes.planes), loaded.planes.labels)
     scores = (judge(loaded.planes, network) + judge(mirrored, network)) / 2
     write_table(table_of(loaded.samples, scores), folder / f"{split}.csv")
-
-
-@contextmanager
-def _taken(folder: Path) -> Iterator[bool]:
-    """Take a member for this process, where no other has it; a process that dies lets go of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)

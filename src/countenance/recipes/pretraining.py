@@ -9,7 +9,7 @@ real photographs is ours altogether.
     countenance train pretraining-sphereface --data casia-webface:ROOT --out RUN
     countenance train pretraining-arcface --data vggface2:ROOT --out RUN
     countenance train pretraining-gender --data afad:ROOT --out RUN
-    countenance train pretraining-distillation --data lfw:ROOT --out RUN
+    countenance train pretraining-distillation --teacher facenet --data lfw:ROOT --out RUN
 
 A share of the people is held out, and nothing is chosen by them: the run ends with its last epoch, whose figure on them
 (equal error rate of verification, or accuracy) is therefore an honest one.
@@ -52,7 +52,7 @@ from countenance.datasets.samples import IdentitySample
 from countenance.datasets.vggface2 import read as read_vggface2
 from countenance.errors import MissingFile, NoFace, UsageError, at_least
 from countenance.faces.alignment import align
-from countenance.faces.detection import Detector, central_face
+from countenance.faces.detection import Detector, Face, central_face
 from countenance.files import sha256_of
 from countenance.loading.batches import Batch, Loader
 from countenance.loading.pictures import PlaneSource
@@ -61,6 +61,7 @@ from countenance.metrics.counts import SortedScores
 from countenance.networks.trunk import RecognitionNetwork
 from countenance.presentation_scoring import stack_planes
 from countenance.progress import Progress, Say, unheard
+from countenance.released import RECOGNISERS
 from countenance.released import detector as released_detector
 from countenance.released import recogniser as released_recogniser
 from countenance.scoring import Recogniser
@@ -116,7 +117,7 @@ class PretrainingRecipe:
         task: what is learnt.
         margin: of identities, the loss.
         scale: of ArcFace's and CosFace's cosines.
-        teacher: of distillation, the released recogniser.
+        teacher: of distillation, the released recogniser: one of `RECOGNISERS`.
         trunk: as a card names it.
         width: channels after its stem.
         epochs: in all.
@@ -160,6 +161,10 @@ class PretrainingRecipe:
                 expected=f"a task ({', '.join(Task)}) and a margin ({', '.join(Margin)})",
                 came=f"{self.task!s} and {self.margin!s}",
                 remedy="for example --task identities --margin arcface",
+            )
+        if self.teacher not in RECOGNISERS:
+            raise UsageError(
+                expected=f"a teacher: {', '.join(RECOGNISERS)}", came=repr(self.teacher), remedy="name one of them"
             )
         at_least(1, epochs=self.epochs, width=self.width)
         at_least(2, batch_size=self.batch_size)
@@ -336,12 +341,14 @@ class _Pictures:
         samples: what they are.
         side: H and W in pixels.
         held: (N, side, side, 3) in memory; None: they are decoded each time.
+        faces: where the face of each was found, when they are aligned; else none.
         without_face: how many were left out.
     """
 
     samples: Sequence[IdentitySample]
     side: int
     held: NDArray[np.uint8] | None
+    faces: Sequence[Face]
     without_face: int
 
     def of(self, number: int) -> NDArray[np.uint8]:
@@ -433,24 +440,25 @@ def _pictures(samples: Sequence[IdentitySample], *, side: int, detector: Detecto
         if held is not None:
             for place, sample in zip(held, samples, strict=True):
                 place[:] = _whole(sample, side)
-        return _Pictures(samples, side, held, 0)
+        return _Pictures(samples, side, held, (), 0)
     if not fits:
         raise UsageError(
             expected=f"aligned faces that fit into {MEMORY >> 30} GiB of memory",
             came=f"{len(samples):,} of {side} x {side}",
             remedy="name a number of photographs, or align the set beforehand",
         )
-    kept, faces = [], []
+    kept, faces, aligned = [], [], []
     for sample in samples:
         image = read_photograph(sample)
         try:
-            points = central_face(detector.detect(image), image.shape, name=sample.identifier).points
-            faces.append(align(image, points, size=side))
+            face = central_face(detector.detect(image), image.shape, name=sample.identifier)
+            aligned.append(align(image, face.points, size=side))
         except NoFace:
             continue
         kept.append(sample)
-    stacked = np.stack(faces) if faces else np.empty((0, side, side, 3), np.uint8)
-    return _Pictures(kept, side, stacked, len(samples) - len(kept))
+        faces.append(face)
+    stacked = np.stack(aligned) if aligned else np.empty((0, side, side, 3), np.uint8)
+    return _Pictures(kept, side, stacked, faces, len(samples) - len(kept))
 
 
 def _course(recipe: PretrainingRecipe, pictures: _Pictures) -> _Course:
@@ -515,9 +523,11 @@ def _templates(
     count = len(pictures.samples)
     say(f"asking {recipe.teacher} about {count:,} faces")
     recogniser = teacher or released_recogniser(recipe.teacher)
+    found = list(zip(pictures.samples, pictures.faces, strict=True))
     rows = [
-        recogniser.embed(np.stack([pictures.of(k) for k in range(first, min(first + _BATCH, count))]))
-        for first in range(0, count, _BATCH)
+        # Read again: a teacher cuts the face out of the whole photograph in its own way.
+        recogniser.embed(np.stack([recogniser.cut(read_photograph(sample), face) for sample, face in part]))
+        for part in (found[first : first + _BATCH] for first in range(0, count, _BATCH))
     ]
     templates = torch.from_numpy(np.concatenate(rows))
     write_checkpoint(folder, TEACHER, Checkpoint({"templates": templates}, card))

@@ -33,6 +33,10 @@ _RULES: Mapping[str, str] = {
     "apcer": "the lowest threshold at which no attack species has an APCER above {target}",
     "bpcer": "the highest threshold that refuses at most {target} of the bona fide presentations",
     "fnmr": "the highest threshold that refuses at most {target} of the mated comparisons",
+    "conformal": "a low bona fide score of this camera, so chosen that a further bona fide presentation is refused "
+    "with a probability of at most {target}, in the mean over calibrations",
+    "conformal:": "a low bona fide score of this camera, so chosen that with a confidence of {confidence} at most "
+    "{target} of the bona fide presentations are refused",
     "given": "a fixed value, stated by whoever ran the command; if these scores had a part in choosing it, the errors "
     "at it are no error rates",
 }
@@ -163,9 +167,10 @@ def _what_was_judged(evaluation: Evaluation) -> str:
 
 
 def _rule_in_words(point: OperatingPoint) -> str:
-    name, _, target = point.rule.partition(":")
-    words = _RULES.get(name, "a value that was stated elsewhere")
-    return words.format(target=as_percent(float(target))) if "{target}" in words else words
+    name, *numbers = point.rule.split(":")
+    words = _RULES.get(":".join([name, *("" for _ in numbers[1:])]), "a value that was stated elsewhere")
+    shares = [as_percent(float(number)) for number in numbers] if "{target}" in words else []
+    return words.format(**dict(zip(("target", "confidence"), shares, strict=False)))
 
 
 def _groups(evaluation: Evaluation) -> dict[str, list[Measure]]:

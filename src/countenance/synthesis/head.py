@@ -108,11 +108,25 @@ def face_maps(head: Identity | HeadBase, actions: FacialActions) -> Map:
     return maps
 
 
-def _jaw_way(y: Map, mouth_y: float, jaw: float) -> Map:
+def jaw_way(y: Map, mouth_y: float, jaw: float) -> Map:
     """How far the skin now at `y` was higher at rest: 0 above the mouth, the jaw's whole way at the chin."""
-    reach = 24 + 1.2 * jaw
-    t = np.clip((mouth_y - y) * (1 / reach), 0, 1)
+    t = np.clip((mouth_y - y) * (1 / _jaw_reach(jaw)), 0, 1)
     return np.asarray(jaw * t * (2 - t), np.float32)
+
+
+def jaw_way_from_rest(y: Map, mouth_y: float, jaw: float) -> Map:
+    """How far the skin at `y` at rest is drawn down: the inverse of `jaw_way`."""
+    if jaw <= 0:
+        return np.zeros_like(y)
+    reach, down = _jaw_reach(jaw), np.maximum(mouth_y - y, 0)
+    straight = 1 - 2 * jaw / reach  # of now, below the mouth, d = down + jaw t (2 - t) with t = d / reach: a square
+    t = (np.sqrt(straight * straight + 4 * jaw * down / reach**2) - straight) * (reach / (2 * jaw))
+    return np.where(y < mouth_y, np.where(t < 1, t * reach - down, jaw), 0).astype(np.float32)
+
+
+def _jaw_reach(jaw: float) -> float:
+    """The way from the mouth down, mm, on which the skin's motion grows."""
+    return 24 + 1.2 * jaw
 
 
 def _with_jaw(base: HeadBase, jaw: float) -> Map:
@@ -122,7 +136,7 @@ def _with_jaw(base: HeadBase, jaw: float) -> Map:
         return maps
     below = window(top=base.identity.mouth.y)
     y = below.y[:, 0]
-    way = _jaw_way(y, base.identity.mouth.y, jaw)
+    way = jaw_way(y, base.identity.mouth.y, jaw)
     at = (y + way - Y_EXTENT[0]) * ((ROWS - 1) / (Y_EXTENT[1] - Y_EXTENT[0]))
     low = np.minimum(at.astype(np.intp), ROWS - 2)
     share = (at - low.astype(np.float32))[:, None].astype(np.float32)

@@ -9,11 +9,12 @@ from countenance.synthesis.depth_sensor import draw_depth_sensor
 from countenance.synthesis.expression import FacialActions
 from countenance.synthesis.noise import Noise
 from countenance.synthesis.presets import preset_named
-from countenance.synthesis.sensors import draw_colour_sensor, draw_infrared_sensor
+from countenance.synthesis.sensors import draw_infrared_sensor
 from countenance.synthesis.spec import ClipSpec, Stream
 from countenance.synthesis.stages import Shot
 from countenance.synthesis.staging import draw_stage
 from countenance.synthesis.truth import Places, Truth
+from countenance.synthesis.webcam import draw_camera
 from countenance.vocabulary import Expression, Modality
 
 
@@ -26,7 +27,7 @@ class DrawnClip:
         infrared: uint8 (T, H, W), or None when not asked for.
         depth_view: uint8 (T, H, W), nearer is brighter, 128 is the face's median, 0 means no data; or None.
         depth: uint16 (T, H, W) in units of 1/8 mm, 0 means no data; or None.
-        jpeg_quality: 72 to 96: how the drawn camera would store this clip's stills.
+        jpeg_quality: 72 to 96, of a webcam 52 to 65: how the drawn camera would store this clip's stills.
         truth: what is known without measuring.
     """
 
@@ -51,7 +52,7 @@ def draw_clip(spec: ClipSpec) -> DrawnClip:
     stage = draw_stage(spec, staging)
     preset = preset_named(spec.preset)
     colour_noise, infrared_noise, depth_noise = Noise(rgb_seed), Noise(infrared_seed), Noise(depth_seed)
-    colour = draw_colour_sensor(colour_noise.generator)
+    colour = draw_camera(spec.camera, colour_noise.generator)
     infrared = draw_infrared_sensor(infrared_noise.generator, preset)
     depth = draw_depth_sensor(depth_noise.generator, preset)
     edge = Noise(edge_seed).generator.uniform(0.35, 0.65)  # of the face's mask, where the background is cut off

@@ -95,7 +95,7 @@ class ColourSensor:
 
 
 def draw_colour_sensor(generator: np.random.Generator) -> ColourSensor:
-    """A webcam of one kind or another."""
+    """A camera of one kind or another."""
     smeared, length, angle = generator.random() < 0.25, generator.uniform(1.5, 4.0), generator.uniform(0, np.pi)
     return ColourSensor(
         exposure=generator.uniform(0.19, 0.36),

@@ -16,6 +16,7 @@ from countenance.synthesis.noise import Floats, Noise
 from countenance.synthesis.presets import Preset, preset_named
 from countenance.synthesis.spec import ClipSpec, Motion
 from countenance.synthesis.texture import COLUMNS, FACE, ROWS, X_EXTENT, Y_EXTENT, Z
+from countenance.synthesis.truth import Jaw
 from countenance.vocabulary import Modality
 
 _OUTLINE_STEP = 6  # texels between the points that stand for a face's extent
@@ -109,6 +110,10 @@ class Actor:
             planes = face_maps(self.base, actions)
             self._held = actions, figure(planes, landmarks(self.base, actions, maps=planes))
         return self._held[1]
+
+    def jaw(self, frame: int) -> Jaw:
+        """How far the mouth is open in a frame."""
+        return Jaw(self.identity.mouth.y, max(self.performance.actions[frame].jaw_drop, 0.0))
 
     def features(self, frame: int) -> Features:
         """Where eyes, nose and mouth are in a frame."""

@@ -1,7 +1,7 @@
 """What to draw: one clip, said completely, so that the same words give the same bytes wherever they are drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -115,6 +115,15 @@ _DISPLAY: Mapping[DrawnSpecies, Display] = MappingProxyType(
 )
 
 
+class DrawnCamera(StrEnum):
+    """A colour camera."""
+
+    VARIED = "varied"
+    """Another device in every clip."""
+    WEBCAM = "webcam"
+    """One cheap device in all clips (`webcam.Webcam`)."""
+
+
 class Motion(Enum):
     """How a clip moves."""
 
@@ -147,6 +156,7 @@ class ClipSpec:
             (a print shows the first, a mask none); None: drawn.
         modalities: the sensors to draw; RGB must be among them.
         preset: name of a preset.
+        camera: the colour camera; not in `repr`, of which the cards of sets drawn before there were two are made.
 
     Raises:
         UsageError: a request that contradicts itself.
@@ -167,6 +177,7 @@ class ClipSpec:
     expressions: tuple[tuple[Expression, float], ...] | None = None
     modalities: tuple[Modality, ...] = tuple(Modality)
     preset: str = "paper"
+    camera: DrawnCamera = field(default=DrawnCamera.VARIED, repr=False)
 
     def __post_init__(self) -> None:
         preset_named(self.preset)

@@ -106,11 +106,12 @@ class HeadStage:
     def shoot(self, frame: int) -> Shot:
         """One frame before any sensor."""
         setting, seconds = self.setting, self.setting.seconds(frame)
+        jaw = None
         if self.masked is not None:
             face = self.masked[0]
         else:
             assert self.actor is not None
-            face = self.actor.at(frame)
+            face, jaw = self.actor.at(frame), self.actor.jaw(frame)
         pose, drift = _placed(setting, self.swing, seconds, FACE_CENTRE)
         lights = setting.lights(frame, self.swing.liveliness(seconds))
         points = _Points(pose.apply(face.landmarks), pose.apply(face.outline))
@@ -123,7 +124,8 @@ class HeadStage:
         if self.masked is not None:
             cut = self.masked[1].sample(layer.place[0].ravel(), layer.place[1].ravel())[0].reshape(window.shape)
             holes = (cut > 0.5) & (layer.depth > 0)
-        return _shot(setting, lights, drift, _Seen(window, layer, holes, nothing, (Relief(face.maps, pose),)), points)
+        seen = _Seen(window, layer, holes, nothing, (Relief(face.maps, pose, jaw),))
+        return _shot(setting, lights, drift, seen, points)
 
 
 def _placed(
@@ -179,7 +181,7 @@ class SheetStage:
             if through.any():
                 spots = head_spots(face.maps, there, camera.rays(window)[:, through.ravel()], lights)
                 behind = fill(layer, spots, through, _BEHIND_PAPER)
-            surfaces = (*surfaces, Relief(face.maps, there))
+            surfaces = (*surfaces, Relief(face.maps, there, actor.jaw(frame)))
         return _shot(setting, lights, drift, _Seen(window, layer, holes, behind, surfaces), points)
 
 

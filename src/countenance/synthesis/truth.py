@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from countenance.synthesis.camera import Camera, Maps, Pose
 from countenance.synthesis.expression import FacialActions
+from countenance.synthesis.head import jaw_way, jaw_way_from_rest
 from countenance.synthesis.noise import Floats
 from countenance.synthesis.surfaces import Sheet
+from countenance.synthesis.texture import FACE
 from countenance.vocabulary import Expression
 
 
@@ -22,15 +24,32 @@ class Surface(Protocol):
 
 
 @dataclass(frozen=True)
+class Jaw:
+    """How far a jaw is open: `drop` mm at the chin, below a mouth at `mouth_y` mm of the face frame."""
+
+    mouth_y: float
+    drop: float
+
+
+@dataclass(frozen=True)
 class Relief:
-    """A head: its maps and its pose in one frame."""
+    """A head: its maps and its pose in one frame; `jaw` is None where it is held, as in a mask."""
 
     maps: Maps
     pose: Pose
+    jaw: Jaw | None = None
 
     def points(self, x: Floats, y: Floats) -> Floats:
         """A point keeps its x and y of the face frame; its height is that of the frame's expression."""
         return self.pose.apply(np.stack([x, y, self.maps.sample(x, y, 0, 1)[0]]))
+
+    def drawn_later(self, x: Floats, y: Floats, later: "Relief") -> Floats:
+        """(n,) y in a later frame of the skin that now lies at (x, y): the face below the mouth goes with the jaw."""
+        if self.jaw is None or later.jaw is None or self.jaw == later.jaw:
+            return y
+        at_rest = y + jaw_way(y, self.jaw.mouth_y, self.jaw.drop)
+        moved = at_rest - jaw_way_from_rest(at_rest, later.jaw.mouth_y, later.jaw.drop)
+        return np.where(self.maps.sample(x, y, FACE, FACE + 1)[0] > np.float32(0.5), moved, y).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -87,6 +106,9 @@ class Places:
             x, y = self.place[:, rows, columns]
             if number == 0 and self.content is not None and later.content is not None:
                 x, y = self._shown_later(x, y, later)
+            now = self.surfaces[number]
+            if isinstance(now, Relief) and isinstance(surface, Relief):
+                y = now.drawn_later(x, y, surface)
             there = later.camera.project(surface.points(x, y))
             flow[rows, columns, 0] = there[0] - columns
             flow[rows, columns, 1] = there[1] - rows
@@ -133,8 +155,9 @@ class Truth:
     def flow(self) -> Floats:
         """float32 (T - 1, H, W, 2): pixels to the right and down from each frame to the next; 0 where nothing is shown.
 
-        Exact for what moves rigidly. Skin keeps its x and y of the face frame while the expression lifts it; what is
-        hidden in the next frame has a flow too, to where it is hidden.
+        Exact for what moves rigidly and for skin that the jaw draws down. Other skin keeps its x and y of the face
+        frame while the expression lifts it; lids, brows and lips are drawn anew in each frame, and flow as the skin
+        beneath them. What is hidden in the next frame has a flow too, to where it is hidden.
         """
         steps = [first.flow_to(second) for first, second in zip(self.places, self.places[1:], strict=False)]
         return np.stack(steps) if steps else np.zeros((0, *self.depth.shape[1:], 2), np.float32)
