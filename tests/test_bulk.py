@@ -1,19 +1,23 @@
 """Scoring a set of presentations with networks of one's own: the mean of their scores, and what is refused."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from countenance import bulk
 from countenance.bulk import PresentationOptions, run_names, score
 from countenance.checkpoints import Checkpoint, write_checkpoint
+from countenance.datasets.samples import PresentationSample
 from countenance.ensemble_scoring import EnsembleReport
 from countenance.errors import MissingFile, UsageError
+from countenance.faces.detection import Face
 from countenance.networks.slim_pad import SlimPad
 from countenance.scores import read_table
-from countenance.vocabulary import Modality
+from countenance.vocabulary import Modality, Presentation, Split
 
 
 @pytest.fixture
@@ -101,3 +105,60 @@ def test_runs_are_named_below_what_they_have_in_common():
 def test_what_it_refuses(data, runs, networks, options, error, words):
     with pytest.raises(error, match=words):
         score(runs if networks is None else networks, **{"data": data, **options})
+
+
+@pytest.fixture
+def clips(tmp_path, recorded, monkeypatch):
+    """A set of two clips, live and printed, with a face in the middle of every frame."""
+    samples = [
+        PresentationSample(
+            identifier=name,
+            subject=name,
+            presentation=Presentation.ATTACK if species else Presentation.BONA_FIDE,
+            species=species,
+            split=Split.TEST,
+            paths={
+                Modality.RGB: recorded(
+                    tmp_path / f"{name}.mp4",
+                    np.random.default_rng(ord(name)).integers(0, 256, (30, 64, 64, 3), np.uint8),
+                )
+            },
+        )
+        for name, species in (("a", ""), ("b", "print/1"))
+    ]
+    face = Face((8.0, 8.0, 48.0, 48.0), np.zeros((5, 2), np.float32), 0.9)
+    monkeypatch.setattr(bulk, "read_presentations", lambda _: samples)
+    monkeypatch.setattr(bulk, "detector", lambda _: SimpleNamespace(detect=lambda _: [face]))
+    return "siw:there"
+
+
+def test_clips_have_a_row_each_or_one_for_each_window(clips, clip_run):
+    run = str(clip_run())
+    table = score([run], data=clips, split="test").table
+    assert table.identifiers.tolist() == ["a", "b"]
+    windows = score([run], data=clips, split="test", options=PresentationOptions(unit="window")).table
+    assert windows.identifiers.tolist() == ["a#0", "a#15", "b#0", "b#15"]
+    np.testing.assert_allclose(table.scores, windows.scores.reshape(2, 2).mean(1))
+    assert np.abs(windows.scores).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (PresentationOptions(unit="hour"), "a unit among clip, window"),
+        (PresentationOptions(mirror=True), "leave --mirror and --precision out"),
+        (PresentationOptions(precision="bfloat16"), "leave --mirror and --precision out"),
+    ],
+)
+def test_what_clips_do_not_have_is_refused(clips, clip_run, options, words):
+    with pytest.raises(UsageError, match=words):
+        score([str(clip_run())], data=clips, split="test", options=options)
+
+
+def test_stills_and_networks_of_the_other_kind_are_refused(data, runs, clips, clip_run):
+    with pytest.raises(UsageError, match="leave --unit out"):
+        score(runs, data=data, split="test", options=PresentationOptions(unit="clip"))
+    with pytest.raises(UsageError, match="a network of pictures"):
+        score([str(clip_run())], data=data, split="test")
+    with pytest.raises(UsageError, match="a network of clips"):
+        score(runs[:1], data=clips, split="test")

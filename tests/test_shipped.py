@@ -16,16 +16,22 @@ from countenance.networks.record import Task
 from countenance.networks.slim_pad import SlimPad
 from countenance.networks.trunk import RecognitionNetwork
 from countenance.shipped import (
+    CLIP_RECORDS,
+    FLOWS,
     MLFA_SLIM,
     RECORDS,
     TRUNKS,
+    digest_of,
+    flow_source,
     presentation_module,
     shipped_record,
+    stated_clip_network,
     stated_network,
     trunk_source,
+    trunks_folder,
     words,
 )
-from countenance.trained import described
+from countenance.trained import described, load_flow_encoder
 from countenance.transfer import pretrained_trunk_state
 from countenance.vocabulary import Modality, Split
 
@@ -156,6 +162,31 @@ def test_a_threshold_that_is_none_is_refused(tmp_path, network, changes, words_o
 
 def test_sensors_are_named_in_one_order():
     assert words([DEPTH, RGB]) == words({RGB, DEPTH}) == "rgb, depth"
+
+
+@pytest.mark.parametrize("record", CLIP_RECORDS, ids=lambda record: record.name)
+def test_a_shipped_network_of_clips_is_whole_and_states_its_threshold(record):
+    folder = trunks_folder() / record.name
+    sheet = json.loads((folder / "best.json").read_text())
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["best.json", sheet["tensors"]])
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
+    found, stated = shipped_record(record.name), stated_clip_network(record.name)
+    trained = sum(each.numel() for each in stated.module.parameters() if each.requires_grad)
+    assert trained == found.parameters
+    assert stated.label == "drawn data"
+    assert stated.point == found.operating_point
+    assert -1 < stated.point.value < 1
+    assert (stated.point.rule, stated.point.split) == ("eer", Split.DEVELOPMENT)
+    assert float(stated.module.representative.norm()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_shipped_flow_network_has_an_encoder(name):
+    source = flow_source(name)
+    assert sum(path.stat().st_size for path in source.iterdir()) < MOST_BYTES
+    assert load_flow_encoder(source).features == 128
+    assert len(digest_of(source)) == 64
+    assert flow_source("elsewhere/run") == Path("elsewhere/run")
 
 
 @pytest.mark.parametrize("name", TRUNKS)

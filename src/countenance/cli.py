@@ -589,12 +589,14 @@ def networks_list(*, json: bool = False) -> int:
     from countenance.console import print_table
     from countenance.networks.architectures import ARCHITECTURES
     from countenance.networks.catalogue import RECORDS
+    from countenance.shipped import CLIP_RECORDS
     from countenance.shipped import RECORDS as SHIPPED
 
     keys = ("name", "parameters", "task", "inputs", "source")
-    released = {record.name for record in (*RECORDS, *SHIPPED)}
-    others = (each for each in ARCHITECTURES if each.name not in released)  # a record says more
-    listed = (*RECORDS, *SHIPPED, *others)
+    released = (*RECORDS, *SHIPPED, *CLIP_RECORDS)
+    names = {record.name for record in released}
+    others = (each for each in ARCHITECTURES if each.name not in names)  # a record says more
+    listed = (*released, *others)
     rows = [{key: getattr(each, key) for key in keys} for each in listed]
     if not _printed({"networks": rows}, wanted=json):
         print_table(keys, ([f"{row[key]:,}" if key == "parameters" else str(row[key]) for key in keys] for row in rows))

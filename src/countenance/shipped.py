@@ -49,6 +49,24 @@ RECORDS: tuple[NetworkRecord, ...] = (
 )
 
 
+CLIP_RECORDS: tuple[NetworkRecord, ...] = (
+    NetworkRecord(
+        name=FEWFRAME_SLIM,
+        task=Task.PRESENTATION_ATTACK_DETECTION,
+        weights=(),  # they lie in the package
+        parameters=254_942,
+        inputs="windows of five colour frames of one face in 0.4 s, (N, 5, 3, 112, 112) in [0, 1]",
+        preprocessing="cut by `loading.clip_windows`; the module standardises each frame itself",
+        polarity="high = bona fide (cosine to the bona fide class, from -1 to 1; of a clip the mean over its windows)",
+        licence_code="Apache-2.0",
+        licence_weights="Apache-2.0",
+        training_data="drawn data: it says nothing about a real camera",
+        source="Ito, Kimura, Aoki: Performance Evaluation of Face Anti-Spoofing Method Using Deep Metric Learning from a "
+        "Few Frames of Face Video, at an eighth of the width, with a slim FlowNetS (https://arxiv.org/abs/1504.06852)",
+    ),
+)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StatedNetwork:
     """A network and what its card states.
@@ -137,26 +155,28 @@ def digest_of(source: Path) -> str:
 
 
 def shipped_record(name: str) -> NetworkRecord:
-    """Return the record of a shipped network, with the results and the threshold for all sensors from its card.
+    """Return the record of a shipped network, with its results from its card and the threshold that decides.
+
+    That is the one for all sensors, or of a network of clips the one for a clip's score.
 
     Raises:
         UsageError: no shipped network has that name.
         DataError: its card is damaged.
     """
-    found = _record(name)
+    found = next((record for record in (*RECORDS, *CLIP_RECORDS) if record.name == name), None)
     if found is None:
         raise UsageError(
-            expected=f"a shipped network: {', '.join(record.name for record in RECORDS)}",
+            expected=f"a shipped network: {', '.join(record.name for record in (*RECORDS, *CLIP_RECORDS))}",
             came=repr(name),
             remedy="name one of them",
         )
-    checkpoint = _shipped_checkpoint(name)
-    network = stated_network(name)
-    return replace(
-        found,
-        results=tuple(_result(row) for row in checkpoint.card.get("results", ())),
-        operating_point=network.points.get(frozenset(network.module.modalities)),
-    )
+    if found in CLIP_RECORDS:
+        point: OperatingPoint | None = stated_clip_network(name).point
+    else:
+        network = stated_network(name)
+        point = network.points.get(frozenset(network.module.modalities))
+    results = tuple(_result(row) for row in _shipped_checkpoint(name).card.get("results", ()))
+    return replace(found, results=results, operating_point=point)
 
 
 def presentation_module(name: str) -> TrainedNetwork:
