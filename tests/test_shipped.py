@@ -118,7 +118,7 @@ def test_a_shipped_name_is_not_taken_by_a_folder(tmp_path, network, monkeypatch)
 
 def test_an_unknown_name_is_refused(tmp_path):
     for name in ("nobody", str(tmp_path)):
-        with pytest.raises(UsageError, match=r"a shipped network \(mlfa-slim\) or the folder of a run"):
+        with pytest.raises(UsageError, match=r"a shipped network \(mlfa-slim, mlfa-distilled\) or the folder of a run"):
             presentation_module(name)
         with pytest.raises(UsageError, match="mlfa-slim"):
             shipped_record(name)

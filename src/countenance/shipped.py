@@ -22,7 +22,8 @@ from countenance.networks.record import MeasuredResult, NetworkRecord, Task
 from countenance.trained import TrainedNetwork, clip_network_of, is_of_clips, is_run, network_of
 from countenance.vocabulary import Modality, Split
 
-MLFA_SLIM = "mlfa-slim"
+MLFA_SLIM = "mlfa-slim"  # judges without a sensor too
+MLFA_DISTILLED = "mlfa-distilled"  # the better of the two, where there are all three
 FEWFRAME_SLIM = "fewframe-slim"
 CLIP = "clip"  # the unit of a threshold: a clip's mean score rather than one window's
 _FOLDER = "shipped_networks"
@@ -30,9 +31,9 @@ TRUNKS = ("sphereface", "arcface", "distilled", "gender")  # pre-trained as `rec
 FLOWS = ("flownets-slim",)  # trained as `recipes.flownets` says
 _OF_ONE_SIZE = "colour, depth and infrared picture of one face, aligned and of one size, 3 x (H, W)"
 
-RECORDS: tuple[NetworkRecord, ...] = (
+RECORDS: tuple[NetworkRecord, ...] = tuple(
     NetworkRecord(
-        name=MLFA_SLIM,
+        name=name,
         task=Task.PRESENTATION_ATTACK_DETECTION,
         weights=(),  # they lie in the package
         parameters=961_626,
@@ -45,9 +46,9 @@ RECORDS: tuple[NetworkRecord, ...] = (
         training_data="drawn data: it says nothing about a real camera",
         source="Parkin, Grinchuk: Recognizing Multi-Modal Face Spoofing with Face Recognition Networks, CVPR Workshops "
         "2019, at an eighth of the width; https://github.com/AlexanderParkin/ChaLearn_liveness_challenge",
-    ),
+    )
+    for name in (MLFA_SLIM, MLFA_DISTILLED)
 )
-
 
 CLIP_RECORDS: tuple[NetworkRecord, ...] = (
     NetworkRecord(
@@ -61,8 +62,8 @@ CLIP_RECORDS: tuple[NetworkRecord, ...] = (
         licence_code="Apache-2.0",
         licence_weights="Apache-2.0",
         training_data="drawn data: it says nothing about a real camera",
-        source="Ito, Kimura, Aoki: Performance Evaluation of Face Anti-Spoofing Method Using Deep Metric Learning from a "
-        "Few Frames of Face Video, at an eighth of the width, with a slim FlowNetS (https://arxiv.org/abs/1504.06852)",
+        source="Ito, Kimura, Aoki: Performance Evaluation of Face Anti-Spoofing Method Using Deep Metric Learning from "
+        "a Few Frames of Face Video, at an eighth of the width, with a slim FlowNetS (https://arxiv.org/abs/1504.06852)",
     ),
 )
 
