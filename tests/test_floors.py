@@ -19,7 +19,8 @@ FLOORS = (
     "faces clips transforms synthesis",
     "datasets networks losses tracking",
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
-    "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring trained transfer",
+    "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring run_history trained "
+    "transfer",
     "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
     "demonstration explanation",

@@ -22,16 +22,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from torch.optim import Optimizer
 
-from countenance.checkpoints import (
-    BEST,
-    LAST,
-    Checkpoint,
-    read_checkpoint,
-    read_last,
-    restore_training,
-    training_state,
-    write_checkpoint,
-)
+from countenance.checkpoints import BEST, Checkpoint, read_checkpoint, write_checkpoint
 from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.loading.batches import Batch
@@ -39,8 +30,9 @@ from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import choose
 from countenance.presentation_scoring import LoadedPresentations, Precision, device_of, judge, stack_planes, table_of
 from countenance.progress import Progress, unheard
+from countenance.run_history import RunHistory, module_state
 from countenance.trained import TrainedNetwork, described, trained_network
-from countenance.training import EpochReport, Position, fit
+from countenance.training import EpochReport, fit
 from countenance.vocabulary import Split
 
 RULE = "fpr:0.01"  # a development split of 1,200 attack frames has 12 in a hundredth, and one in a thousandth
@@ -278,7 +270,7 @@ def state_operating_points(
     write_checkpoint(folder, BEST, Checkpoint(chosen.tensors, {**chosen.card, "operating_points": points}))
 
 
-class _History:
+class _History(RunHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -289,11 +281,13 @@ class _History:
         optimizer: Optimizer,
         development: LoadedPresentations | None,
     ) -> None:
-        self.position = Position()
-        self.losses: list[float] = []
-        self.aucs: list[float] = []
-        self._folder, self._first = folder, first
-        self._network, self._optimizer, self._development = network, optimizer, development
+        super().__init__(folder, first, network, optimizer, ["auc"])
+        self._network, self._development = network, development
+
+    @property
+    def aucs(self) -> list[float]:
+        """On the development part after each epoch; empty where there is none."""
+        return self.noted["auc"]
 
     @property
     def best(self) -> int:
@@ -302,29 +296,17 @@ class _History:
             return self.position.epochs
         return max(range(len(self.aucs)), key=lambda epoch: (self.aucs[epoch], epoch)) + 1
 
-    def resume(self) -> None:
-        """Go on from the checkpoint ``last``, where there is one."""
-        last = read_last(self._folder, self._first)
-        if last is None:
-            return
-        restore_training(last, self._network, self._optimizer, torch.default_generator)
-        self.position = Position(last.card["epochs"], last.card["steps"])
-        self.losses, self.aucs = list(last.card["losses"]), list(last.card["auc"])
-
     def note(self, report: EpochReport) -> None:
         """Look at the development part and write both checkpoints; the one to go on from is written last."""
-        self.position = report.position
-        self.losses.append(report.loss)
+        noted = {}
         if self._development is not None:
             scores = judge(self._development.planes, self._network)
             is_bona_fide = self._development.planes.labels == 1
             ordered = SortedScores.of(positives=scores[is_bona_fide], negatives=scores[~is_bona_fide])
-            self.aucs.append(ordered.auc())
-        state = training_state(self._network, self._optimizer, torch.default_generator)
-        told = {**self._first, "losses": self.losses, "auc": self.aucs, "version": metadata.version("countenance")}
+            noted["auc"] = ordered.auc()
+        state = self.add(report, **noted)
+        version = {"version": metadata.version("countenance")}
         if self.best == self.position.epochs:
-            own = {name: tensor for name, tensor in state.tensors.items() if name.startswith("module.")}
-            card = {**told, **described(self._network), "epoch": self.best}
-            write_checkpoint(self._folder, BEST, Checkpoint(own, card))
-        card = {**told, **state.card, "epochs": self.position.epochs, "steps": self.position.steps}
-        write_checkpoint(self._folder, LAST, Checkpoint(state.tensors, card))
+            card = {**self.told(), **version, **described(self._network), "epoch": self.best}
+            write_checkpoint(self.folder, BEST, Checkpoint(module_state(state), card))
+        self.write_last(state, **version)

@@ -94,6 +94,8 @@ def test_folds_the_slow_way(comparisons, rows):
     folds = sorted({fold for _, _, fold in rows})
     others_of = {fold: [(score, mated) for score, mated, other in rows if other != fold] for fold in folds}
     assume(len(folds) > 1 and all(len({mated for _, mated in others}) == 2 for others in others_of.values()))
+    contents = {fold: sorted((score, same) for score, same, other in rows if other == fold) for fold in folds}
+    assume(len(set(map(tuple, contents.values()))) == len(folds))  # a fold that repeats another one is refused
     mated = [score for score, same, _ in rows if same]
     table = comparisons(mated, [score for score, same, _ in rows if not same], folds=[str(row[2]) for row in rows])
     expected = []

@@ -34,17 +34,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.optim import Optimizer
 
-from countenance.checkpoints import (
-    BEST,
-    LAST,
-    Checkpoint,
-    module_tensors,
-    read_checkpoint,
-    read_last,
-    restore_training,
-    training_state,
-    write_checkpoint,
-)
+from countenance.checkpoints import BEST, Checkpoint, module_tensors, read_checkpoint, write_checkpoint
 from countenance.clip_scoring import as_tensor
 from countenance.datasets.named import read_whole, split_name
 from countenance.datasets.samples import PresentationFold, PresentationSample
@@ -62,9 +52,10 @@ from countenance.networks.fewframe import SIDE as PAPER_SIDE
 from countenance.presentation_training import TrainedRun, usable_device
 from countenance.progress import Progress, Say, unheard
 from countenance.released import detector as released_detector
+from countenance.run_history import RunHistory, module_state
 from countenance.shipped import digest_of, flow_source
 from countenance.trained import load_flow_encoder
-from countenance.training import EpochReport, Position, fit, half_cosine
+from countenance.training import EpochReport, fit, half_cosine
 from countenance.transforms.fewframe import apply_view, draw_view
 from countenance.transforms.planes import Planes
 from countenance.vocabulary import Modality, Split
@@ -436,7 +427,7 @@ def _is_finished(folder: Path, best: int) -> bool:
     return bool(read_checkpoint(folder, BEST).card["epoch"] == best)
 
 
-class _History:
+class _History(RunHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -447,46 +438,30 @@ class _History:
         optimizer: Optimizer,
         watched: Sequence[Batch],
     ) -> None:
-        self.position = Position()
-        self.losses: list[float] = []
-        self.watched_losses: list[float] = []
-        self._folder, self._first, self._pupil, self._optimizer = folder, first, pupil, optimizer
-        self._watched = watched
+        super().__init__(folder, first, pupil, optimizer, ["watched_losses"])
+        self._pupil, self._watched = pupil, watched
 
     @property
     def best(self) -> int:
         """The epoch, from 1, with the lowest loss on the threshold subjects; of equals the earlier."""
-        return min(range(len(self.watched_losses)), key=self.watched_losses.__getitem__) + 1
+        losses = self.noted["watched_losses"]
+        return min(range(len(losses)), key=losses.__getitem__) + 1
 
     def has_stalled(self, patience: int) -> bool:
         """Tell whether the last `patience` epochs brought no lower loss."""
-        return len(self.watched_losses) > 0 and self.position.epochs - self.best >= patience
-
-    def resume(self) -> None:
-        """Go on from the checkpoint ``last``, where there is one."""
-        last = read_last(self._folder, self._first)
-        if last is None:
-            return
-        restore_training(last, self._pupil, self._optimizer, torch.default_generator)
-        self.position = Position(last.card["epochs"], last.card["steps"])
-        self.losses, self.watched_losses = list(last.card["losses"]), list(last.card["watched_losses"])
+        return self.position.epochs > 0 and self.position.epochs - self.best >= patience
 
     def note(self, report: EpochReport) -> None:
         """Look at the threshold subjects and write the checkpoints; the one to go on from is written last."""
-        self.position = report.position
-        self.losses.append(report.loss)
-        self.watched_losses.append(self._watched_loss())
-        state = training_state(self._pupil, self._optimizer, torch.default_generator)
-        told = {**self._first, "losses": self.losses, "watched_losses": self.watched_losses}
+        state = self.add(report, watched_losses=self._watched_loss())
         if self.best == self.position.epochs:
-            own = {name: tensor for name, tensor in state.tensors.items() if name.startswith("module.")}
-            write_checkpoint(self._folder, CHOSEN, Checkpoint(own, {**told, "epoch": self.best}))
-        card = {**told, **state.card, "epochs": self.position.epochs, "steps": self.position.steps}
-        write_checkpoint(self._folder, LAST, Checkpoint(state.tensors, card))
+            card = {**self.told(), "epoch": self.best}
+            write_checkpoint(self.folder, CHOSEN, Checkpoint(module_state(state), card))
+        self.write_last(state)
 
     def finish(self, train: WindowSet, development: WindowSet) -> None:
         """Take the chosen epoch, set its representative vector, choose the thresholds, and write the network."""
-        chosen = read_checkpoint(self._folder, CHOSEN)
+        chosen = read_checkpoint(self.folder, CHOSEN)
         self._pupil.load_state_dict(module_tensors(chosen))
         network = self._pupil.network.eval()
         learnt = self._pupil.representative()
@@ -504,7 +479,7 @@ class _History:
             "version": metadata.version("countenance"),
         }
         tensors = {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
-        write_checkpoint(self._folder, BEST, Checkpoint(tensors, card))
+        write_checkpoint(self.folder, BEST, Checkpoint(tensors, card))
 
     def _watched_loss(self) -> float:
         self._pupil.eval()

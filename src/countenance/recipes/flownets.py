@@ -27,15 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from countenance.checkpoints import (
-    BEST,
-    LAST,
-    Checkpoint,
-    read_last,
-    restore_training,
-    training_state,
-    write_checkpoint,
-)
+from countenance.checkpoints import BEST, Checkpoint, write_checkpoint
 from countenance.clips import read_clip, uniform_frames
 from countenance.datasets.drawn_card import CARD, LABEL
 from countenance.datasets.face_collections import read_photograph
@@ -51,8 +43,9 @@ from countenance.networks.flownets import SLIM_WIDTH, FlowNetS
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.flow_errors import flow_on_drawn_clips
 from countenance.recipes.pretraining import READERS, PretrainedRun
+from countenance.run_history import RunHistory, module_state
 from countenance.synthesis.moving_images import MovedPair, draw_moved_pair
-from countenance.training import EpochReport, Position, fit, half_cosine
+from countenance.training import EpochReport, fit, half_cosine
 from countenance.transforms.resizing import resized
 from countenance.vocabulary import Modality, Split
 
@@ -362,7 +355,7 @@ def _figures(network: FlowNetS, course: _Course) -> dict[str, float]:
     return {"moved_error_pixels": float(errors.mean()), "moved_error_of_no_flow_pixels": float(still.mean())}
 
 
-class _History:
+class _History(RunHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -373,21 +366,20 @@ class _History:
         optimizer: torch.optim.Optimizer,
         figures: Callable[[], dict[str, float]],
     ) -> None:
-        self.position = Position()
-        self.losses: list[float] = []
-        self.figures: list[dict[str, float]] = []  # the first is from before the first step
-        self._folder, self._first = folder, first
-        self._network, self._optimizer, self._judged = network, optimizer, figures
+        super().__init__(folder, json.loads(json.dumps(first)), network, optimizer, ["figures"])
+        self._network, self._judged = network, figures
 
-    def resume(self) -> None:
-        """Go on from the checkpoint ``last``, where there is one."""
-        last = read_last(self._folder, json.loads(json.dumps(self._first)))
-        if last is None:
-            self.figures = [self._judged()]
-            return
-        restore_training(last, self._network, self._optimizer, torch.default_generator)
-        self.position = Position(last.card["epochs"], last.card["steps"])
-        self.losses, self.figures = list(last.card["losses"]), list(last.card["figures"])
+    @property
+    def figures(self) -> list[dict[str, float]]:
+        """On the people held out; the first is from before the first step."""
+        return self.noted["figures"]
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint ``last``; where there is none, judge the first weights."""
+        was_there = super().resume()
+        if not was_there:
+            self.figures.append(self._judged())
+        return was_there
 
     def note(self, report: EpochReport, done: FlowRecipe | None) -> None:
         """Judge the people held out and write the checkpoint to go on from; before the last one the network.
@@ -396,23 +388,23 @@ class _History:
             report: of the epoch.
             done: the recipe, after its last epoch.
         """
-        self.position = report.position
-        self.losses.append(report.loss)
-        self.figures.append(self._judged())
-        told = {**self._first, "version": metadata.version("countenance")}
-        state = training_state(self._network, self._optimizer, torch.default_generator)
+        state = self.add(report, figures=self._judged())
+        more: dict[str, Any] = {"version": metadata.version("countenance")}
         if done is not None:
             if done.drawn_people:
                 measured = flow_on_drawn_clips(self._network, people=done.drawn_people)
-                told["drawn_clips"] = [row.as_json() for row in measured]
+                more["drawn_clips"] = [row.as_json() for row in measured]
                 self.figures[-1] |= {
                     "drawn_error_pixels": measured[0].error,
                     "drawn_error_of_no_flow_pixels": measured[0].error_of_no_flow,
                 }
-            told |= {"losses": self.losses, "figures": self.figures}
-            own = {name: tensor for name, tensor in state.tensors.items() if name.startswith("module.")}
-            card = {**told, "network": NETWORK, "width": done.width, "label": self._first["data"]["label"]}
-            write_checkpoint(self._folder, BEST, Checkpoint(own, card | {"epoch": self.position.epochs}))
-        told |= {"losses": self.losses, "figures": self.figures}
-        card = {**told, **state.card, "epochs": self.position.epochs, "steps": self.position.steps}
-        write_checkpoint(self._folder, LAST, Checkpoint(state.tensors, card))
+            card = {
+                **self.told(),
+                **more,
+                "network": NETWORK,
+                "width": done.width,
+                "label": self.first["data"]["label"],
+                "epoch": self.position.epochs,
+            }
+            write_checkpoint(self.folder, BEST, Checkpoint(module_state(state), card))
+        self.write_last(state, **more)

@@ -31,16 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from countenance.checkpoints import (
-    BEST,
-    LAST,
-    Checkpoint,
-    read_checkpoint,
-    read_last,
-    restore_training,
-    training_state,
-    write_checkpoint,
-)
+from countenance.checkpoints import BEST, Checkpoint, read_checkpoint, write_checkpoint
 from countenance.datasets.afad import read as read_afad
 from countenance.datasets.casia_webface import read as read_casia_webface
 from countenance.datasets.face_collections import read_photograph
@@ -64,9 +55,10 @@ from countenance.progress import Progress, Say, unheard
 from countenance.released import RECOGNISERS
 from countenance.released import detector as released_detector
 from countenance.released import recogniser as released_recogniser
+from countenance.run_history import RunHistory
 from countenance.scoring import Recogniser
 from countenance.trained import trunk_named
-from countenance.training import EpochReport, Position, fit, half_cosine
+from countenance.training import EpochReport, fit, half_cosine
 from countenance.transfer import RECOGNITION
 from countenance.transforms.cropping import crop, draw_crop
 from countenance.transforms.flipping import draw_flip, flip
@@ -614,7 +606,7 @@ def _verification(features: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-class _History:
+class _History(RunHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -625,46 +617,37 @@ class _History:
         optimizer: torch.optim.Optimizer,
         figures: Callable[[], dict[str, float]],
     ) -> None:
-        self.position = Position()
-        self.losses: list[float] = []
-        self.figures: list[dict[str, float]] = []  # the first is from before the first step
-        self._folder, self._first = folder, first
-        self._pupil, self._optimizer, self._judged = pupil, optimizer, figures
+        super().__init__(folder, first, pupil, optimizer, ["figures"])
+        self._pupil, self._judged = pupil, figures
 
-    def resume(self) -> None:
-        """Go on from the checkpoint ``last``, where there is one."""
-        last = read_last(self._folder, self._first)
-        if last is None:
-            self.figures = [self._judged()]
-            return
-        restore_training(last, self._pupil, self._optimizer, torch.default_generator)
-        self.position = Position(last.card["epochs"], last.card["steps"])
-        self.losses, self.figures = list(last.card["losses"]), list(last.card["figures"])
+    @property
+    def figures(self) -> list[dict[str, float]]:
+        """On the people held out; the first is from before the first step."""
+        return self.noted["figures"]
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint ``last``; where there is none, judge the first weights."""
+        was_there = super().resume()
+        if not was_there:
+            self.figures.append(self._judged())
+        return was_there
 
     def note(self, report: EpochReport, *, is_last: bool) -> None:
         """Judge the people held out and write the checkpoint to go on from; before the last one the network."""
-        self.position = report.position
-        self.losses.append(report.loss)
-        self.figures.append(self._judged())
-        told = {
-            **self._first,
-            "losses": self.losses,
-            "figures": self.figures,
-            "version": metadata.version("countenance"),
-        }
+        state = self.add(report, figures=self._judged())
+        version = {"version": metadata.version("countenance")}
         if is_last:
-            recipe = self._first["recipe"]
+            recipe = self.first["recipe"]
             card = {
-                **told,
+                **self.told(),
+                **version,
                 "network": RECOGNITION,
                 "trunk": recipe["trunk"],
                 "width": recipe["width"],
                 "task": recipe["task"],
-                "label": self._first["data"]["label"],
+                "label": self.first["data"]["label"],
                 "epoch": self.position.epochs,
             }
             own = {f"module.{name}": tensor for name, tensor in self._pupil.network.state_dict().items()}
-            write_checkpoint(self._folder, BEST, Checkpoint(own, card))
-        state = training_state(self._pupil, self._optimizer, torch.default_generator)
-        card = {**told, **state.card, "epochs": self.position.epochs, "steps": self.position.steps}
-        write_checkpoint(self._folder, LAST, Checkpoint(state.tensors, card))
+            write_checkpoint(self.folder, BEST, Checkpoint(own, card))
+        self.write_last(state, **version)
