@@ -80,10 +80,16 @@ def test_what_is_there_makes_its_rows_and_its_claims(tmp_path):
     assert rows["protocol 1, with flow, 5 frames, per clip, ACER"].measured == 0
     assert rows["protocol 1, without flow, 5 frames, per window, APCER"].measured == pytest.approx(50)
     assert rows["protocol 1, without flow, 5 frames, per window, APCER"].reported == 0.65
-    claim = rows["protocol 1: flow minus none, 5 frames, per clip, ACER"]
+    claim = rows["protocol 1: flow minus none, 5 frames, 3 seeds, per clip, ACER"]
     assert claim.measured == pytest.approx(-25)
     assert claim.bootstrap is not None
     assert claim.bootstrap.high < 0
+    for word in (Split.TEST, Split.DEVELOPMENT):
+        (tmp_path / Member(fold="protocol-1", flow=True, seed=1).name / f"{word}.csv").unlink()
+    fewer = {row.name: row for row in ito("ito-4", data=f"siw:{tmp_path}", out=tmp_path, only_done=True)}
+    assert "protocol 1: flow minus none, 5 frames, 2 seeds, per clip, ACER" in fewer, (
+        "of the seeds that both sides have"
+    )
     assert not any("protocol 2," in name and "FAS-BAS" not in name for name in rows), "its networks are not there"
 
 
