@@ -4,7 +4,7 @@ A recipe notes what it wants to remember of each epoch in named columns, writes 
 and this checkpoint last of all, so that a kill at any moment repeats an epoch at most.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,42 @@ class RunHistory:
         """Write the checkpoint to go on from; `more` stands in its card too."""
         place = {"epochs": self.position.epochs, "steps": self.position.steps}
         write_checkpoint(self.folder, LAST, Checkpoint(state.tensors, {**self.told(), **more, **state.card, **place}))
+
+
+class FiguredHistory(RunHistory):
+    """The same, with figures on what was held out after each epoch.
+
+    Args:
+        folder, first, module, optimizer: as for `RunHistory`.
+        figures: computes them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        first: Mapping[str, Any],
+        module: nn.Module,
+        optimizer: Optimizer,
+        figures: Callable[[], dict[str, float]],
+    ) -> None:
+        super().__init__(folder, first, module, optimizer, ["figures"])
+        self._judged = figures
+
+    @property
+    def figures(self) -> list[dict[str, float]]:
+        """On what was held out; the first is from before the first step."""
+        return self.noted["figures"]
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint ``last``; where there is none, judge the first weights."""
+        was_there = super().resume()
+        if not was_there:
+            self.figures.append(self._judged())
+        return was_there
+
+    def add(self, report: EpochReport, **noted: Any) -> Checkpoint:
+        """Note what an epoch did, and judge what was held out."""
+        return super().add(report, figures=self._judged(), **noted)
 
 
 def module_state(state: Checkpoint) -> dict[str, torch.Tensor]:

@@ -43,7 +43,7 @@ from countenance.networks.flownets import SLIM_WIDTH, FlowNetS
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.flow_errors import flow_on_drawn_clips
 from countenance.recipes.pretraining import READERS, PretrainedRun
-from countenance.run_history import RunHistory, module_state
+from countenance.run_history import FiguredHistory, module_state
 from countenance.synthesis.moving_images import MovedPair, draw_moved_pair
 from countenance.training import EpochReport, fit, half_cosine
 from countenance.transforms.resizing import resized
@@ -355,7 +355,7 @@ def _figures(network: FlowNetS, course: _Course) -> dict[str, float]:
     return {"moved_error_pixels": float(errors.mean()), "moved_error_of_no_flow_pixels": float(still.mean())}
 
 
-class _History(RunHistory):
+class _History(FiguredHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -366,20 +366,8 @@ class _History(RunHistory):
         optimizer: torch.optim.Optimizer,
         figures: Callable[[], dict[str, float]],
     ) -> None:
-        super().__init__(folder, json.loads(json.dumps(first)), network, optimizer, ["figures"])
-        self._network, self._judged = network, figures
-
-    @property
-    def figures(self) -> list[dict[str, float]]:
-        """On the people held out; the first is from before the first step."""
-        return self.noted["figures"]
-
-    def resume(self) -> bool:
-        """Go on from the checkpoint ``last``; where there is none, judge the first weights."""
-        was_there = super().resume()
-        if not was_there:
-            self.figures.append(self._judged())
-        return was_there
+        super().__init__(folder, json.loads(json.dumps(first)), network, optimizer, figures)
+        self._network = network
 
     def note(self, report: EpochReport, done: FlowRecipe | None) -> None:
         """Judge the people held out and write the checkpoint to go on from; before the last one the network.
@@ -388,7 +376,7 @@ class _History(RunHistory):
             report: of the epoch.
             done: the recipe, after its last epoch.
         """
-        state = self.add(report, figures=self._judged())
+        state = self.add(report)
         more: dict[str, Any] = {"version": metadata.version("countenance")}
         if done is not None:
             if done.drawn_people:

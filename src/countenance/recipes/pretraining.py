@@ -55,7 +55,7 @@ from countenance.progress import Progress, Say, unheard
 from countenance.released import RECOGNISERS
 from countenance.released import detector as released_detector
 from countenance.released import recogniser as released_recogniser
-from countenance.run_history import RunHistory
+from countenance.run_history import FiguredHistory
 from countenance.scoring import Recogniser
 from countenance.trained import trunk_named
 from countenance.training import EpochReport, fit, half_cosine
@@ -606,7 +606,7 @@ def _verification(features: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-class _History(RunHistory):
+class _History(FiguredHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
@@ -617,24 +617,12 @@ class _History(RunHistory):
         optimizer: torch.optim.Optimizer,
         figures: Callable[[], dict[str, float]],
     ) -> None:
-        super().__init__(folder, first, pupil, optimizer, ["figures"])
-        self._pupil, self._judged = pupil, figures
-
-    @property
-    def figures(self) -> list[dict[str, float]]:
-        """On the people held out; the first is from before the first step."""
-        return self.noted["figures"]
-
-    def resume(self) -> bool:
-        """Go on from the checkpoint ``last``; where there is none, judge the first weights."""
-        was_there = super().resume()
-        if not was_there:
-            self.figures.append(self._judged())
-        return was_there
+        super().__init__(folder, first, pupil, optimizer, figures)
+        self._pupil = pupil
 
     def note(self, report: EpochReport, *, is_last: bool) -> None:
         """Judge the people held out and write the checkpoint to go on from; before the last one the network."""
-        state = self.add(report, figures=self._judged())
+        state = self.add(report)
         version = {"version": metadata.version("countenance")}
         if is_last:
             recipe = self.first["recipe"]
