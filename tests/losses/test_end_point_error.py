@@ -43,3 +43,21 @@ def test_where_nothing_is_left_to_learn_the_gradient_is_none():
 def test_a_weight_for_each_scale():
     with pytest.raises(UsageError, match="a weight for each of 1 scales; came 5"):
         multi_scale_error([torch.zeros(1, 2, 4, 4)], torch.zeros(1, 2, 16, 16))
+
+
+def test_what_is_not_known_counts_for_nothing():
+    true = torch.full((1, 2, 8, 8), float("nan"))
+    true[..., :6] = 3.0
+    known = torch.isfinite(true[:, 0])
+    flow = torch.zeros(1, 2, 2, 2, requires_grad=True)
+    error = multi_scale_error([flow], true, weights=[1.0], known=known)
+    assert error.item() == pytest.approx((1 + 0.5) * 2 * 3 * 2**0.5), "two places known, two by half"
+    error.backward()
+    assert flow.grad is not None
+    assert torch.isfinite(flow.grad).all()
+    everywhere = torch.ones(1, 8, 8)
+    true = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(
+        multi_scale_error([flow], true, weights=[1.0], known=everywhere),
+        multi_scale_error([flow], true, weights=[1.0]),
+    )

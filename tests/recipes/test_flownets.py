@@ -13,13 +13,22 @@ from countenance.drawn_sets.identity_sets import plan_casia_webface
 from countenance.drawn_sets.writing import video, write_set
 from countenance.errors import UsageError
 from countenance.metrics.intervals import Interval
-from countenance.recipes import flownets
+from countenance.recipes import flow_errors, flownets
 from countenance.recipes.flow_errors import FlowErrors
 from countenance.recipes.flownets import FlowRecipe, train_flownets
 from countenance.trained import load_flow_encoder
 from countenance.vocabulary import Modality, Split
 
-QUICK = FlowRecipe(width=1, epochs=2, pairs=16, batch_size=2, small_share=0.5, held_out=0.4, drawn_people=0)
+QUICK = FlowRecipe(
+    width=1,
+    epochs=2,
+    pairs=16,
+    batch_size=2,
+    small_share=0.5,
+    held_out=0.4,
+    taught_people=0,
+    drawn_people=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -130,18 +139,48 @@ def test_a_clip_gives_its_middle_frame_and_those_of_the_test_split_none(monkeypa
 
 def test_each_pair_is_seen_in_four_ways(data):
     course = flownets._course(QUICK, flownets._sources(data)[0])
-    seen = list(flownets._batches(QUICK, course.train, 1))
+    seen = list(flownets._batches(QUICK, course.train, [], 1))
     assert len(seen) == 32
-    flows = torch.cat([flow for _, _, flow in seen])
+    flows = torch.cat([flow for _, _, flow, _ in seen])
+    assert all(known.all() for _, _, _, known in seen)
     assert flows.shape == (64, 2, 64, 64)
     lengths = flows.norm(dim=1).mean((1, 2))
     assert len(set(lengths.mul(1e3).round().tolist())) == 16, "turning changes no length"
-    assert [batch[0].shape[2] for batch in flownets._batches(QUICK, course.train, 0)] == [32] * 32
+    assert [batch[0].shape[2] for batch in flownets._batches(QUICK, course.train, [], 0)] == [32] * 32
     pairs = flownets._stacked([flownets._drawn(course.train, (0, k), 64) for k in range(2)])
-    first, last, flow = flownets._turned(pairs, torch.tensor([1]), 3)
+    first, last, flow, known = flownets._turned(pairs, torch.tensor([1]), 3)
     assert torch.equal(first[0, :, 5, 9], pairs[0][1, :, 9, 63 - 5])
     assert torch.equal(flow[0, :, 5, 9], pairs[2][1, :, 9, 63 - 5].flip(0) * torch.tensor([1.0, -1.0]))
     assert last.shape == first.shape
+    assert known.shape == first[:, 0].shape
+
+
+def lesson(level, unknown):
+    picture = np.full((64, 64, 3), level, np.uint8)
+    flow = np.full((64, 64, 2), (3, 1), np.float32)
+    flow[unknown:] = np.nan
+    return flownets._Lesson(picture, picture, flow, np.isfinite(flow[..., 0]))
+
+
+def test_half_of_the_pairs_at_full_size_are_windows_of_drawn_people(data, monkeypatch, tmp_path):
+    asked: list[dict[str, int]] = []
+
+    def windows(**wanted):
+        asked.append(wanted)
+        return [lesson(200, 40), lesson(201, 48)]
+
+    monkeypatch.setattr(flownets, "flow_windows", windows)
+    recipe = replace(QUICK, taught_people=5, seed=2)
+    lessons = flownets._lessons(recipe)
+    assert asked == [{"people": 5, "seed": flow_errors.SEED + 3}], "nobody whom the flow is measured on"
+    course = flownets._course(recipe, flownets._sources(data)[0])
+    seen = list(flownets._batches(recipe, course.train, lessons, 1))
+    drawn = [known for _, _, _, batch in seen for known in batch if not known.all()]
+    assert 16 <= len(drawn) <= 48, "of 64, each four times"
+    assert {int(known.sum()) for known in drawn} <= {40 * 64, 48 * 64}
+    assert all(known.all() for _, _, _, known in flownets._batches(recipe, course.train, lessons, 0)), "small: none"
+    run = train_flownets(recipe, data=data, out=tmp_path)
+    assert np.isfinite(run.losses).all(), "what is not known is not learnt"
 
 
 def test_drawn_clips_are_measured_in_the_end(data, tmp_path, monkeypatch):
@@ -176,6 +215,8 @@ def test_what_cannot_be_asked(data, tmp_path):
         {"learning_rate": 0.0},
         {"held_out": 1.0},
         {"small_share": 1.5},
+        {"drawn_share": -0.5},
+        {"taught_people": -1},
         {"photographs": 3},
         {"drawn_people": 1},
         {"seed": -1},

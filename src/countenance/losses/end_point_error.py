@@ -15,6 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from countenance.errors import UsageError
 
 WEIGHTS = (0.005, 0.01, 0.02, 0.08, 0.32)  # of 1/4, 1/8, 1/16, 1/32 and 1/64
+_LEAST_SHARE = 1e-6
 
 
 def end_point_error(predicted: Tensor, true: Tensor) -> Tensor:
@@ -23,13 +24,17 @@ def end_point_error(predicted: Tensor, true: Tensor) -> Tensor:
     return lengths
 
 
-def multi_scale_error(predicted: Sequence[Tensor], true: Tensor, *, weights: Sequence[float] = WEIGHTS) -> Tensor:
+def multi_scale_error(
+    predicted: Sequence[Tensor], true: Tensor, *, weights: Sequence[float] = WEIGHTS, known: Tensor | None = None
+) -> Tensor:
     """Return the weighted sum over scales of the end-point errors, summed over places, a sample's mean.
 
     Args:
         predicted: (N, 2, h, w) at each scale, in pixels of the input.
         true: (N, 2, H, W), in the same unit; its mean is taken over what a place of a coarser scale covers.
         weights: of each scale.
+        known: (N, H, W), 1 where there is a truth and 0 where there is none; everywhere by default. A place counts by
+            the share of it that is known.
 
     Raises:
         UsageError: not a weight for each scale.
@@ -40,7 +45,12 @@ def multi_scale_error(predicted: Sequence[Tensor], true: Tensor, *, weights: Seq
         )
     total = torch.zeros((), device=true.device)
     for flow, weight in zip(predicted, weights, strict=True):
-        height, width = flow.shape[2:]
-        errors = end_point_error(flow, adaptive_avg_pool2d(true, (height, width)))  # (N, h, w)
+        size = (flow.shape[2], flow.shape[3])
+        if known is None:
+            errors = end_point_error(flow, adaptive_avg_pool2d(true, size))  # (N, h, w)
+        else:
+            share = adaptive_avg_pool2d(known[:, None].to(true.dtype), size)  # (N, 1, h, w)
+            mean = adaptive_avg_pool2d(torch.where(known[:, None] > 0, true, 0), size) / share.clamp_min(_LEAST_SHARE)
+            errors = end_point_error(flow, mean) * share[:, 0]
         total = total + weight * errors.sum((1, 2)).mean()
     return total

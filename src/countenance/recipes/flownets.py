@@ -2,8 +2,10 @@
 
 K. Ito et al. take the encoder of a FlowNetS (A. Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852) that
 was trained on the Flying Chairs; those weights cannot be had under a licence of ours. Here the pairs are made as the
-chairs' were, from any photographs: `synthesis.moving_images`. Adam and the loss of five scales are the paper's; width,
-rate and number of steps are ours, small enough for one processor core.
+chairs' were, from any photographs: `synthesis.moving_images`. Such pairs have texture everywhere and no face that turns
+before a bare wall, so that in the epochs at full size every other pair is the window of a clip of drawn people, whose
+flow is known too. Adam and the loss of five scales are the paper's; width, rate and number of steps are ours, small
+enough for one processor core.
 
     countenance train flownets-slim --data siw:ROOT --out RUN
 
@@ -41,10 +43,11 @@ from countenance.losses.end_point_error import end_point_error, multi_scale_erro
 from countenance.networks.flownets import NAME as NETWORK
 from countenance.networks.flownets import SLIM_WIDTH, FlowNetS
 from countenance.progress import Progress, Say, unheard
-from countenance.recipes.flow_errors import flow_on_drawn_clips
+from countenance.recipes.flow_errors import SEED, flow_on_drawn_clips, flow_windows
 from countenance.recipes.pretraining import READERS, PretrainedRun
 from countenance.run_history import FiguredHistory, module_state
-from countenance.synthesis.moving_images import MovedPair, draw_moved_pair
+from countenance.synthesis.moving_images import draw_moved_pair
+from countenance.synthesis.noise import Floats
 from countenance.training import EpochReport, fit, half_cosine
 from countenance.transforms.resizing import resized
 from countenance.vocabulary import Modality, Split
@@ -53,7 +56,7 @@ NAME = "flownets-slim"
 SIDE, SMALL_SIDE = 112, 64
 KEPT_SIDE = 160  # pixels of a photograph's sides, of which a pair shows six tenths or more
 JUDGED_PAIRS = 128  # of people held out
-_DRAWS, _JUDGED, _ORDER = 0, 1, 2  # the uses of a seed
+_DRAWS, _JUDGED, _ORDER, _LESSONS = 0, 1, 2, 3  # the uses of a seed
 _BLOCK, _VIEWS = 8, 4  # batches that are drawn at once; how often a pair of them is seen
 
 
@@ -73,7 +76,9 @@ class FlowRecipe:
         learning_rate: of Adam, at the first step; it falls to 0 along half a cosine.
         held_out: share of the people (of the pictures, where nobody is named) that nothing is learnt from.
         photographs: most that are used, drawn at random.
-        drawn_people: whose clips are drawn in the end to measure the flow, at least 2; 0: none.
+        taught_people: drawn people whose clips are learnt from; 0: none.
+        drawn_share: of the pairs at full size, those that are windows of these clips.
+        drawn_people: others, whose clips are drawn in the end to measure the flow, at least 2; 0: none.
         seed: of the first weights, the people held out and every pair.
 
     Raises:
@@ -88,20 +93,23 @@ class FlowRecipe:
     learning_rate: float = 2e-3
     held_out: float = 0.1
     photographs: int = 1200
+    taught_people: int = 60
+    drawn_share: float = 0.5
     drawn_people: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
         at_least(1, width=self.width, epochs=self.epochs, batch_size=self.batch_size)
         at_least(self.batch_size * _BLOCK, pairs=self.pairs)
-        at_least(0, seed=self.seed)
+        at_least(0, seed=self.seed, taught_people=self.taught_people)
         if self.drawn_people:
             at_least(2, drawn_people=self.drawn_people)
         at_least(4, photographs=self.photographs)
-        if not (self.learning_rate > 0 and 0 < self.held_out < 1 and 0 <= self.small_share <= 1):
+        shares = (self.small_share, self.drawn_share)
+        if not (self.learning_rate > 0 and 0 < self.held_out < 1 and all(0 <= share <= 1 for share in shares)):
             raise UsageError(
-                expected="a learning rate above 0, a share held out between 0 and 1, a small share from 0 to 1",
-                came=f"{self.learning_rate:g}, {self.held_out:g} and {self.small_share:g}",
+                expected="a learning rate above 0, a share held out between 0 and 1, other shares from 0 to 1",
+                came=f"{self.learning_rate:g}, {self.held_out:g}, {self.small_share:g} and {self.drawn_share:g}",
                 remedy="correct the number",
             )
 
@@ -144,6 +152,9 @@ def train_flownets(
     say(f"reading photographs of {data}")
     sources, label = _sources(data)
     course = _course(recipe, sources)
+    if recipe.taught_people:
+        say(f"drawing clips of {recipe.taught_people} people to learn from")
+    lessons = _lessons(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = FlowNetS(recipe.width)
@@ -163,7 +174,7 @@ def train_flownets(
         fit(
             network,
             _loss,
-            lambda epoch: _batches(recipe, course.train, epoch),
+            lambda epoch: _batches(recipe, course.train, lessons, epoch),
             optimizer=optimizer,
             epochs=recipe.epochs,
             start=history.position,
@@ -184,7 +195,17 @@ def train_flownets(
 
 
 Picture = NDArray[np.uint8]
-_Batch = tuple[Tensor, Tensor, Tensor]  # (B, 3, H, W) twice, and the flow (B, 2, H, W)
+_Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # (B, 3, H, W) twice, the flow (B, 2, H, W), (B, H, W) where it is known
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """A pair to learn from: two pictures, their flow, and where it is known."""
+
+    first: NDArray[np.uint8]
+    last: NDArray[np.uint8]
+    flow: Floats
+    known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -295,26 +316,43 @@ def _squared(picture: Picture) -> Picture:
     return np.asarray(resized(square[None], height=KEPT_SIDE, width=KEPT_SIDE)[0])
 
 
-def _drawn(pictures: Sequence[Picture], key: Sequence[int], side: int) -> MovedPair:
+def _lessons(recipe: FlowRecipe) -> list[_Lesson]:
+    """The windows of clips that are drawn to learn from, of other people than those of `flow_on_drawn_clips`."""
+    windows = flow_windows(people=recipe.taught_people, seed=SEED + 1 + recipe.seed)
+    return [_Lesson(window.first, window.last, window.flow, window.known) for window in windows]
+
+
+def _drawn(pictures: Sequence[Picture], key: Sequence[int], side: int) -> _Lesson:
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
     above, under = generator.integers(len(pictures), size=2).tolist()
-    return draw_moved_pair(generator, pictures[above], pictures[under], side=side)
+    pair = draw_moved_pair(generator, pictures[above], pictures[under], side=side)
+    return _Lesson(pair.first, pair.last, pair.flow, np.ones((side, side), bool))
 
 
-def _stacked(pairs: Sequence[MovedPair]) -> _Batch:
+def _stacked(pairs: Sequence[_Lesson]) -> _Batch:
     first, last = (
         torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 255
         for pictures in ([pair.first for pair in pairs], [pair.last for pair in pairs])
     )
-    return first, last, torch.from_numpy(np.stack([pair.flow for pair in pairs])).permute(0, 3, 1, 2).contiguous()
+    flow = torch.from_numpy(np.stack([pair.flow for pair in pairs])).permute(0, 3, 1, 2).contiguous()
+    return first, last, flow, torch.from_numpy(np.stack([pair.known for pair in pairs]))
 
 
-def _batches(recipe: FlowRecipe, pictures: Sequence[Picture], epoch: int) -> Iterator[_Batch]:
+def _batches(
+    recipe: FlowRecipe, pictures: Sequence[Picture], lessons: Sequence[_Lesson], epoch: int
+) -> Iterator[_Batch]:
     """The batches of an epoch, from its number from 0: a block is drawn, and seen in another order in each way."""
     size, side = _BLOCK * recipe.batch_size, recipe.side(epoch)
+    share = recipe.drawn_share if lessons and side == SIDE else 0.0
+
+    def pair(number: int) -> _Lesson:
+        chosen = np.random.Generator(np.random.PCG64(np.random.SeedSequence([recipe.seed, _LESSONS, epoch, number])))
+        if chosen.random() < share:
+            return lessons[int(chosen.integers(len(lessons)))]
+        return _drawn(pictures, (recipe.seed, _DRAWS, epoch, number), side)
+
     for block in range(recipe.blocks):
-        numbers = range(block * size, (block + 1) * size)
-        pairs = _stacked([_drawn(pictures, (recipe.seed, _DRAWS, epoch, number), side) for number in numbers])
+        pairs = _stacked([pair(number) for number in range(block * size, (block + 1) * size)])
         order = np.random.Generator(
             np.random.PCG64(np.random.SeedSequence([recipe.seed, _ORDER, epoch, block]))
         ).permutation(size * _VIEWS)
@@ -325,28 +363,28 @@ def _batches(recipe: FlowRecipe, pictures: Sequence[Picture], epoch: int) -> Ite
 
 def _turned(pairs: _Batch, rows: Tensor, way: int) -> _Batch:
     """Some pairs, mirrored where `way` is odd and transposed where it is 2 or more."""
-    first, last, flow = (planes[rows] for planes in pairs)
+    first, last, flow, known = (planes[rows] for planes in pairs)
     if way % 2:
-        first, last, flow = (planes.flip(3) for planes in (first, last, flow))
+        first, last, flow, known = (planes.flip(-1) for planes in (first, last, flow, known))
         flow = flow * torch.tensor([-1.0, 1.0]).reshape(1, 2, 1, 1)
     if way >= 2:
-        first, last, flow = (planes.transpose(2, 3) for planes in (first, last, flow.flip(1)))
-    return first, last, flow
+        first, last, flow, known = (planes.transpose(-2, -1) for planes in (first, last, flow.flip(1), known))
+    return first, last, flow, known
 
 
 def _gathered(parts: Sequence[_Batch]) -> _Batch:
-    first, last, flow = (torch.cat(planes).contiguous() for planes in zip(*parts, strict=True))
-    return first, last, flow
+    first, last, flow, known = (torch.cat(planes).contiguous() for planes in zip(*parts, strict=True))
+    return first, last, flow, known
 
 
 def _loss(network: FlowNetS, batch: _Batch) -> Tensor:
-    first, last, flow = batch
-    return multi_scale_error(network(first, last), flow) * (SIDE**2 / flow[0, 0].numel())
+    first, last, flow, known = batch
+    return multi_scale_error(network(first, last), flow, known=known) * (SIDE**2 / flow[0, 0].numel())
 
 
 def _figures(network: FlowNetS, course: _Course) -> dict[str, float]:
     """Mean end-point errors, in pixels, on moved photographs of the people held out: always the same pairs."""
-    first, last, flow = course.judged
+    first, last, flow, _ = course.judged
     network.eval()
     with torch.inference_mode():
         batches = zip(torch.split(first, 32), torch.split(last, 32), strict=True)
