@@ -21,10 +21,11 @@ FLOORS = (
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
     "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring run_history trained "
     "transfer",
-    "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication",
+    "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication screening "
+    "gallery",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
     "demonstration explanation",
-    "service bench console",
+    "service bench console attack_report",
     "cli __init__ __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

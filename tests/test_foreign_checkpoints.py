@@ -2,19 +2,26 @@
 
 import os
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from countenance import foreign_checkpoints
 from countenance.errors import DataError, MissingFile
-from countenance.foreign_checkpoints import read_flow_network, read_foreign
+from countenance.foreign_checkpoints import read_flow_network, read_foreign, read_recogniser
+from countenance.networks import differentiable
 from countenance.networks.caffe_resnet import slim_resnet
 from countenance.networks.flownets import FlowNetS
 from countenance.networks.ir_resnet import UNITS, ir_resnet
+from countenance.networks.ir_se_resnet import IrSeResNet
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.resnet import resnet18
+from countenance.networks.sphereface import UNITS_20, UNITS_36, SphereFace
 from countenance.networks.trunk import RecognitionNetwork
+from countenance.networks.vgg_face import VggFace
+from countenance.networks.vggface2_resnet import VggFace2ResNet
 from countenance.transfer import initialise, pretrained_trunk_state
 
 
@@ -192,3 +199,90 @@ def test_no_code_of_a_flow_file_runs(tmp_path, monkeypatch):
     assert not (tmp_path / "bomb").exists()
     with pytest.raises(MissingFile, match="the weights of a FlowNetS"):
         read_flow_network(tmp_path / "none.pth")
+
+
+def torchvision_vgg(state):
+    """As torchvision writes VGG-16: numbers in a row, in which rectifiers and poolings count."""
+    places = iter([0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28])
+    rows = {layer: f"features.{next(places)}" for layer in dict.fromkeys(name.rpartition(".")[0] for name in state)
+            if layer.startswith("maps.")}  # fmt: skip
+    rows |= {"fc6": "classifier.0", "fc7": "classifier.3"}
+    theirs = {f"{rows[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": tensor for name, tensor in state.items()}
+    return {**theirs, "classifier.6.weight": torch.rand(5, 4), "classifier.6.bias": torch.rand(5)}
+
+
+def released_resnet(state):
+    """As the authors of VGGFace2 write their ResNet-50 for PyTorch."""
+    layers = {"1": "1x1_reduce", "2": "3x3", "3": "1x1_increase"}
+    theirs = {}
+    for name, tensor in state.items():
+        parts = name.split(".")
+        if len(parts) == 2:
+            theirs[f"conv1_7x7_s2{'_bn' if parts[0] == 'bn1' else ''}.{parts[1]}"] = tensor
+            continue
+        block = f"conv{int(parts[0][-1]) + 1}_{int(parts[1]) + 1}"
+        if parts[2] == "downsample":
+            theirs[f"{block}_1x1_proj{'_bn' if parts[3] == '1' else ''}.{parts[4]}"] = tensor
+        else:
+            theirs[f"{block}_{layers[parts[2][-1]]}{'_bn' if parts[2][:2] == 'bn' else ''}.{parts[3]}"] = tensor
+    return {**theirs, "classifier.weight": torch.rand(5, 4), "classifier.bias": torch.rand(5)}
+
+
+RECOGNISERS = {
+    "vgg16-face": (lambda: VggFace(width=1, features=4), torchvision_vgg),
+    "vgg16-face-plain": (
+        lambda: VggFace(width=1, features=4),
+        lambda state: {name.removeprefix("maps."): tensor for name, tensor in state.items()},
+    ),
+    "resnet50-vggface2": (lambda: VggFace2ResNet(width=1), released_resnet),
+    "sphereface20": (
+        lambda: SphereFace(UNITS_20, width=1, features=4),
+        lambda state: {**state, "fc6.weight": torch.rand(4, 9)},
+    ),
+    "sphereface36": (lambda: SphereFace(UNITS_36, width=1, features=4), lambda state: state),
+    "ir-se50": (lambda: IrSeResNet(width=2, features=4), lambda state: state),
+}
+
+
+@pytest.fixture(params=list(RECOGNISERS))
+def small(request, monkeypatch):
+    """A recogniser of few channels in the place of the published one: its name, a network, and its release's names."""
+    build, names = RECOGNISERS[request.param]
+    known = replace(differentiable.foreign(request.param), build=build, features=4)
+    monkeypatch.setattr(foreign_checkpoints, "foreign", lambda _: known)
+    return request.param, build().eval(), names
+
+
+@pytest.mark.parametrize("form", ["safetensors", "pytorch"])
+def test_a_recogniser_with_the_names_of_its_release(tmp_path, small, form):
+    name, network, names = small
+    theirs = {key: tensor.contiguous() for key, tensor in names(network.state_dict()).items()}
+    path = tmp_path / f"theirs.{form}"
+    save_file(theirs, path) if form == "safetensors" else torch.save({"state_dict": theirs}, path)
+    read = read_recogniser(name, path)
+    chip = torch.rand(1, 3, 160, 160)
+    expected = torch.nn.functional.normalize(network(read.pixels(chip)))
+    torch.testing.assert_close(read(chip), expected.detach(), rtol=0, atol=1e-5)
+    assert not any(each.requires_grad for each in read.parameters())
+    assert not read.training
+
+
+def test_another_recogniser_is_refused(tmp_path, small):
+    name, network, names = small
+    theirs = {key: tensor.contiguous() for key, tensor in names(network.state_dict()).items()}
+    first = next(iter(theirs))
+    for number, broken in enumerate(
+        (
+            {key: tensor for key, tensor in theirs.items() if key != first},
+            {"weight": torch.rand(2)},
+            {key: tensor.new_zeros(7, 7) if tensor.ndim == 4 else tensor for key, tensor in theirs.items()},
+        )
+    ):
+        save_file(broken, tmp_path / f"{number}.safetensors")
+        with pytest.raises(DataError, match="another network: "):
+            read_recogniser(name, tmp_path / f"{number}.safetensors")
+    with pytest.raises(MissingFile, match=f"the weights of {name}"):
+        read_recogniser(name, tmp_path / "absent.pth")
+    (tmp_path / "code.pth").write_bytes(pickle.dumps(os.getcwd))
+    with pytest.raises(DataError, match="without running code"):
+        read_recogniser(name, tmp_path / "code.pth")

@@ -124,7 +124,7 @@ def test_offline_with_nothing_says_what_to_do(tmp_path: Path, use: Callable[[Wei
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="yunet, sface, facenet, fr_feature, mtcnn, minifasnet_v2, minifasnet_v1se"):
+    with pytest.raises(UsageError, match="yunet, sface, facenet, fr_feature, dlib_resnet, mobilefacenet, mtcnn, mini"):
         weights.locate("facenet9")
 
 

@@ -17,7 +17,7 @@ from countenance.files import refuse_as_target
 from countenance.networks.record import Task
 from countenance.presentation_scoring import Precision
 from countenance.progress import Progress, unheard
-from countenance.released import detector, operating_point, recogniser
+from countenance.released import detector, known_for, recogniser
 from countenance.scores import mean_of, write_table
 from countenance.scoring import ScoringReport, score_comparisons
 from countenance.shipped import presentation_module, stated_clip_network
@@ -96,7 +96,7 @@ def score(
             remedy="leave --mirror, --precision and --members out",
         )
     for name in networks:
-        operating_point(name, task=Task.VERIFICATION)
+        known_for(name, task=Task.VERIFICATION)
     comparisons = _comparisons(data, split, folds)
     finder = detector(detect)
     reports = [

@@ -18,6 +18,7 @@ from countenance.protocols.table import TableRow
 
 if TYPE_CHECKING:  # reading pictures needs Pillow, printing an evaluation does not
     from countenance.datasets.inspection import Inspection
+    from countenance.recipes.universal import Measured
 
 SECONDS_BETWEEN_LINES = 10.0
 PLAIN_WIDTH = 140
@@ -149,3 +150,25 @@ def print_rows(rows: Sequence[TableRow]) -> None:
     )
     for note in dict.fromkeys(row.note for row in rows if row.note):
         print(note)
+
+
+def print_matches(measured: Sequence["Measured"]) -> None:
+    """Print what universal examples reach against each recogniser: FMR on unseen people, before and after."""
+    keys = list(measured[0].matches.thresholds.values)
+    print_table(
+        ("crafted on", "shown to", *(f"FMR at {key}: before, after" for key in keys), "own person at 1e-3", "ceiling"),
+        (
+            (
+                "+".join(row.crafted_on),
+                row.judged_on,
+                *(
+                    f"{100 * row.matches.before['test'].mean[key]:.2f} {100 * row.matches.after['test'].mean[key]:.2f}"
+                    for key in keys
+                ),
+                percent(row.matches.own_after.mean["1e-3"]),
+                f"{row.matches.ceiling:.3f}",
+            )
+            for row in measured
+        ),
+        title="percent of the photographs of unseen people that pass with the plain seed, and with the example",
+    )

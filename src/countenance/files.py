@@ -1,9 +1,10 @@
 """Files: read with words when they are missing, written whole or not at all."""
 
 import hashlib
+import math
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from countenance.errors import MissingFile, UsageError
@@ -92,3 +93,16 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> Path:
         if part is not None:
             Path(part).unlink(missing_ok=True)
     return target
+
+
+def finite(value: object) -> object:
+    """Return a value as JSON can hold it, at any depth: a NaN, a figure without a value, and an infinity become null.
+
+    >>> finite({"psnr": [float("inf"), 40.0], "name": "x"})
+    {'psnr': [None, 40.0], 'name': 'x'}
+    """
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Networks of others, from files that a user has: torchvision's ResNets, face.evoLVe's IR-50, a FlowNetS.
+"""Networks of others, from files that a user has: ResNets, IR-50, a FlowNetS, and recognisers of faces.
 
 - ResNet-18 and ResNet-34, such as those of ImageNet that https://github.com/pytorch/vision publishes: `conv1` and `bn1`
   are the stem, `layer1` to `layer4` the stages, `fc` is left out.
@@ -6,6 +6,7 @@
   four stages, `output_layer` is left out.
 - FlowNetS of https://github.com/ClementPinard/FlowNetPytorch (`flownets_*.pth`), trained on the Flying Chairs: its ten
   convolutions are the encoder. The variant with batch normalisation is another network.
+- The recognisers of the paper on universal adversarial spoofing examples (`networks.differentiable.FOREIGN`).
 
 A file of safetensors or of PyTorch; the latter is read by PyTorch's restricted unpickler, which runs no code from it.
 """
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from countenance.errors import DataError
 from countenance.files import existing_file
+from countenance.networks.differentiable import DifferentiableRecogniser, foreign
 from countenance.networks.flownets import DIVISOR, FlowNetS, adopt
 from countenance.networks.ir_resnet import UNITS
 
@@ -90,6 +92,42 @@ def read_flow_network(path: str | os.PathLike[str], *, reads_rgb: bool = False) 
         weights["conv1.0.weight"] = first[:, [2, 1, 0, 5, 4, 3]]
     named = {f"{_ENCODER}{name}" if name.startswith("conv") else name: tensor for name, tensor in weights.items()}
     return adopt(named, divisor=stated if isinstance(stated, int | float) else DIVISOR, source=str(file))
+
+
+def read_recogniser(name: str, path: str | os.PathLike[str]) -> DifferentiableRecogniser:
+    """Read a recogniser of others, ready to be attacked on face chips.
+
+    Args:
+        name: of the architecture, as in `networks.differentiable.FOREIGN`: a file does not tell.
+        path: a file as `read_foreign` reads them, its layers named as the release or torchvision names them; the
+            classes' weights may be in it.
+
+    Raises:
+        UsageError: there is no such architecture.
+        MissingFile: no file is there.
+        DataError: it cannot be read without running code from it, or holds another network.
+    """
+    known = foreign(name)
+    file = existing_file(path, expected=f"the weights of {name}")
+    found = {ours: tensor.float() for theirs, tensor in _tensors(file).items() if (ours := known.renamed(theirs))}
+    with torch.device("meta"):
+        network = known.build()
+    wanted = {ours: place for ours, place in network.state_dict().items() if not ours.endswith("_tracked")}
+    found = {ours: tensor for ours, tensor in found.items() if not ours.endswith("_tracked")}
+    unlike = [ours for ours in sorted({*found, *wanted}) if _shape(found, ours) != _shape(wanted, ours)]
+    if unlike:
+        raise DataError(
+            expected=f"{name} in {file}",
+            came=f"another network: {len(unlike)} of {len(wanted)} tensors differ, such as {unlike[0]}",
+            remedy="name the file of that network, or another architecture",
+        )
+    counts = {ours: torch.zeros((), dtype=torch.long) for ours in network.state_dict() if ours not in wanted}
+    network.load_state_dict({**found, **counts}, assign=True)
+    return known.on_chips(network)
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(tensors[name].shape) if name in tensors else None
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:

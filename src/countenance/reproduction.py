@@ -13,17 +13,27 @@ from countenance.vocabulary import Split
 
 DRAWN_MODALITIES = "drawn-modalities"
 CALIBRATION = "calibration"
-RUNS, ITO_RUNS = "runs/parkin", "runs/ito"
 PARKIN = ("parkin-3", "parkin-4", "parkin-5", "parkin-compared", "parkin-distilled")
 ITO = ("ito-2", "ito-3", "ito-4")
+AMADA = ("uax-white-box", "uax-black-box")
+DEFENCE = ("uax-screen", "uax-audit")
 TABLES = (
     *PARKIN,
     *ITO,
-    "uax-white-box",
-    "uax-black-box",
+    *AMADA,
+    *DEFENCE,
     *(f"facelivenet-{number}" for number in range(1, 8)),
     DRAWN_MODALITIES,
     CALIBRATION,
+)
+
+BUILT = (*PARKIN, *ITO, *AMADA, *DEFENCE, DRAWN_MODALITIES, CALIBRATION)
+RUNS = "runs/parkin"
+RUNS_OF = dict.fromkeys(PARKIN, RUNS) | dict.fromkeys(ITO, "runs/ito") | dict.fromkeys((*AMADA, *DEFENCE), "runs/uax")
+_SETS_OF = (
+    dict.fromkeys((*PARKIN, DRAWN_MODALITIES), "casia-surf")
+    | dict.fromkeys((*ITO, CALIBRATION), "siw")
+    | dict.fromkeys((*AMADA, *DEFENCE), "lfw")
 )
 
 
@@ -44,13 +54,14 @@ def reproduce(
         table: one of `TABLES`; so far those of the multimodal system: "parkin-3" from the scores that its authors
             published, it and the others by training (`recipes.parkin`), and "drawn-modalities"
             (`recipes.modality_order`); those of the few-frame system, by training (`recipes.ito`), and "calibration"
-            to a camera that was not seen in training (`recipes.calibration`).
+            to a camera that was not seen in training (`recipes.calibration`); those of universal examples, by crafting
+            (`recipes.amada`), and those of their defence, by screening and auditing (`recipes.universal_defence`).
         published: the folder of those scores.
         data: the set to train on, as NAME:ROOT.
-        out: the folder of the runs; "runs/parkin", "runs/ito" or "runs/TABLE" where None.
+        out: the folder of the runs; of `RUNS_OF` or "runs/TABLE" where None.
         initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder.
-        workers: processes that train side by side.
-        only_done: train nothing more, and compute rows of the networks that are there.
+        workers: processes that train, or craft, side by side.
+        only_done: train nothing more, and compute rows of what is there.
         say: called with a line before each part.
 
     Raises:
@@ -59,43 +70,66 @@ def reproduce(
     """
     if table not in TABLES:
         raise UsageError(expected=f"a table among {', '.join(TABLES)}", came=repr(table), remedy="name one of them")
-    if table == DRAWN_MODALITIES:
-        if data is None:
+    if table in PARKIN and data is None:
+        if table != PARKIN[0] or published is None:
             raise UsageError(
-                expected="a drawn set to train on", came="none", remedy="draw one and name it: --data casia-surf:ROOT"
+                expected="the authors' published scores" if table == PARKIN[0] else "a set to train on",
+                came="no folder" if table == PARKIN[0] else "none",
+                remedy="name the folder: --published DIR, or a set to train on: --data casia-surf:ROOT",
             )
+        return table_3_from_published_scores(published)
+    if table not in BUILT:
+        raise UsageError(
+            expected=f"a table that is built so far: {', '.join(BUILT)}", came=table, remedy="see the README's table"
+        )
+    if data is None:
+        words = "draw one and name it" if table == DRAWN_MODALITIES else "name one"
+        raise UsageError(expected=f"a set: {_SETS_OF[table]}:ROOT", came="none", remedy=f"{words}: --data NAME:ROOT")
+    return _computed(
+        table,
+        data,
+        out=out or RUNS_OF.get(table, f"runs/{table}"),
+        initial=initial,
+        workers=workers,
+        only_done=only_done,
+        say=say,
+    )
+
+
+def _computed(
+    table: str,
+    data: str,
+    *,
+    out: str | os.PathLike[str],
+    initial: str | os.PathLike[str] | None,
+    workers: int,
+    only_done: bool,
+    say: Say,
+) -> list[TableRow]:
+    """Train or craft what the table needs; each recipe is imported where it is asked for."""
+    if table == DRAWN_MODALITIES:
         from countenance.recipes.modality_order import modality_order
 
-        return modality_order(data, out=out or f"runs/{table}", say=say)
-    if table in (*ITO, CALIBRATION):
-        if data is None:
-            raise UsageError(expected="a set of clips", came="none", remedy="name one: --data siw:ROOT")
-        if table == CALIBRATION:
-            from countenance.recipes.calibration import calibration
+        return modality_order(data, out=out, say=say)
+    if table == CALIBRATION:
+        from countenance.recipes.calibration import calibration
 
-            return calibration(data, say=say)
+        return calibration(data, say=say)
+    if table in ITO:
         from countenance.recipes.ito import ito
 
-        return ito(
-            table, data=data, out=out or ITO_RUNS, encoder=initial, workers=workers, only_done=only_done, say=say
-        )
-    if table not in PARKIN:
-        raise UsageError(
-            expected=f"a table that is built so far: {', '.join((*PARKIN, *ITO, DRAWN_MODALITIES, CALIBRATION))}",
-            came=table,
-            remedy="see the README's table",
-        )
-    if data is not None:
-        from countenance.recipes.parkin import study
+        return ito(table, data=data, out=out, encoder=initial, workers=workers, only_done=only_done, say=say)
+    if table in DEFENCE:
+        from countenance.recipes.universal_defence import universal_defence
 
-        return study(table, data=data, out=out or RUNS, trunks=initial, workers=workers, only_done=only_done, say=say)
-    if table != PARKIN[0] or published is None:
-        raise UsageError(
-            expected="the authors' published scores" if table == PARKIN[0] else "a set to train on",
-            came="no folder" if table == PARKIN[0] else "none",
-            remedy="name the folder: --published DIR, or a set to train on: --data casia-surf:ROOT",
-        )
-    return table_3_from_published_scores(published)
+        return universal_defence(table, data=data, out=out, only_done=only_done, say=say)
+    if table in AMADA:
+        from countenance.recipes.amada import amada
+
+        return amada(table, data=data, out=out, workers=workers, only_done=only_done, say=say)
+    from countenance.recipes.parkin import study
+
+    return study(table, data=data, out=out, trunks=initial, workers=workers, only_done=only_done, say=say)
 
 
 def write_sheets(data: str, folder: str | os.PathLike[str], *, runs: str | os.PathLike[str] = RUNS) -> list[Path]:

@@ -46,6 +46,9 @@ class Reason(StrEnum):
 
     PRESENTATION_ATTACK = "presentation_attack"
     NOT_THE_SAME_PERSON = "not_the_same_person"
+    MATCHES_STRANGERS = "matches_strangers"
+    UNSTABLE_TEMPLATE = "unstable_template"
+    ENROLLED_ALREADY = "enrolled_already"
 
     @property
     def advice(self) -> str:
@@ -60,6 +63,9 @@ class Reason(StrEnum):
 _ADVICE: Mapping[Reason, str] = {
     Reason.PRESENTATION_ATTACK: "This does not look like a live face; face the camera directly, in even light.",
     Reason.NOT_THE_SAME_PERSON: "The face does not match the reference; look at the camera and try again.",
+    Reason.MATCHES_STRANGERS: "This photograph is like too many other people's; take a new one, in even light.",
+    Reason.ENROLLED_ALREADY: "This face is enrolled already, under another name.",
+    Reason.UNSTABLE_TEMPLATE: "This photograph does not hold up to a small change; take a new one with the camera.",
 }
 
 

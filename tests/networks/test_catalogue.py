@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from safetensors.numpy import load_file
@@ -12,6 +13,7 @@ from torch import nn
 from countenance import weights
 from countenance.errors import UsageError
 from countenance.networks.catalogue import RECORDS, record
+from countenance.networks.dlib_resnet import read_tensors
 from countenance.networks.inception_resnet_v1 import InceptionResnetV1
 from countenance.networks.minifasnet import build_v1se, build_v2
 from countenance.networks.record import NetworkRecord
@@ -45,12 +47,30 @@ def count_onnx(path: Path) -> int:
     )
 
 
+def count_dlib(files: Mapping[str, Path]) -> int:
+    return sum(values.size for values in read_tensors(files["dlib_resnet"], files["manifest"]).values())
+
+
+def count_litert(path: Path) -> int:
+    """Count the float32 values that no layer makes."""
+    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is not installed")
+    plain = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    read = litert.Interpreter(model_content=path.read_bytes(), experimental_op_resolver_type=plain)
+    tensors = {each["index"]: each for each in read.get_tensor_details()}
+    layers = read._get_ops_details()
+    made = {read.get_input_details()[0]["index"], *(place for layer in layers for place in layer["outputs"])}
+    known = {place for layer in layers for place in layer["inputs"]} - made
+    return sum(math.prod(tensors[place]["shape"]) for place in known if tensors[place]["dtype"] is np.float32)
+
+
 COUNTS: Mapping[str, Callable[[Pulled], int]] = {
     "yunet": lambda pulled: count_onnx(pulled("yunet")["yunet"]),
     "mtcnn": lambda pulled: count_safetensors(pulled("mtcnn")),
     "sface": lambda pulled: count_onnx(pulled("sface")["sface"]),
     "facenet": lambda _: count_torch(InceptionResnetV1()),
     "fr_feature": lambda pulled: count_onnx(pulled("fr_feature")["fr_feature"]),
+    "dlib_resnet": lambda pulled: count_dlib(pulled("dlib_resnet")),
+    "mobilefacenet": lambda pulled: count_litert(pulled("mobilefacenet")["mobilefacenet"]),
     "minifasnet": lambda _: count_torch(build_v2(), build_v1se()),
     "minifasnet-v2": lambda _: count_torch(build_v2()),
     "minifasnet-v1se": lambda _: count_torch(build_v1se()),
@@ -81,5 +101,5 @@ def test_no_two_networks_share_a_name() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"yunet, mtcnn, sface, facenet, fr_feature, minifasnet, .*networks list"):
+    with pytest.raises(UsageError, match=r"yunet, mtcnn, sface, .*, mobilefacenet, minifasnet, .*networks list"):
         record("facenet9")

@@ -49,7 +49,7 @@ def test_alone_as_in_a_batch_and_with_two_threads(network: FrFeature, path: Path
 def test_other_arrays_and_files_are_refused(network: FrFeature, tmp_path: Path) -> None:
     others: list[np.ndarray] = [FACES[0], FACES[:0], FACES[:, :100], FACES.astype(np.float32)]
     for faces in others:
-        with pytest.raises(UsageError, match="align each face first"):
+        with pytest.raises(UsageError, match="cut each face out first"):
             network.embed(faces)
     with pytest.raises(MissingFile, match="the fr_feature network"):
         FrFeature(tmp_path / "absent.onnx")

@@ -120,7 +120,7 @@ def test_stderr_is_ours(path: Path) -> None:
     "faces", [FACES[0], FACES[:0], FACES[:, :100], FACES.transpose(0, 3, 1, 2), FACES.astype(np.float32)]
 )
 def test_embed_refuses_what_is_not_aligned_faces(network: SFace, faces: np.ndarray) -> None:
-    with pytest.raises(UsageError, match="align each face first"):
+    with pytest.raises(UsageError, match="cut each face out first"):
         network.embed(faces)
 
 

@@ -92,7 +92,7 @@ def test_what_it_refuses(drawn, own_set, tmp_path):
         modality_order(f"manifest:{own_set}", out=tmp_path)
     with pytest.raises(ProtocolMismatch, match="a set drawn in preset paper; came a set that is not drawn"):
         modality_order(f"casia-surf:{own_set}", out=tmp_path)
-    with pytest.raises(UsageError, match="a drawn set to train on; came none"):
+    with pytest.raises(UsageError, match="a set: casia-surf:ROOT; came none"):
         reproduce("drawn-modalities")
     picture = next(drawn.rglob("*.jpg"))
     content = picture.read_bytes()

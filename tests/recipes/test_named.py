@@ -85,7 +85,11 @@ def test_wishes_reach_the_recipe(asked):
         ("pretraining-gender", {"choice": "last"}, "options that pretraining-gender knows: batch-size, epochs, seed"),
         ("pretraining-arcface", {"teacher": "sface"}, "came --teacher"),
         ("mlfa-slim", {"teacher": "sface"}, "came --teacher"),
-        ("pretraining-distillation", {"teacher": "vgg"}, "a teacher: sface, facenet, fr_feature; came 'vgg'"),
+        (
+            "pretraining-distillation",
+            {"teacher": "vgg"},
+            "a teacher: sface, facenet, fr_feature, dlib_resnet, mobilefacenet; came 'vgg'",
+        ),
         ("mlfa-slim", {"modalities": "thermal"}, "modalities among rgb, infrared, depth; came 'thermal'"),
         ("mlfa-slim", {"choice": "test"}, "choice among development, last"),
         ("mlfa-slim", {"precision": "int8"}, "precision among float32, bfloat16"),

@@ -84,3 +84,21 @@ def align(image: NDArray[np.uint8], points: NDArray[np.floating], *, size: int =
     """
     matrix = similarity(points, np.array(TEMPLATE_112) * (size / 112))
     return np.asarray(cv2.warpAffine(rgb_image(image), matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def refuse_other_faces(faces: NDArray[np.uint8], side: int) -> None:
+    """Refuse what is not a stack of faces as a recogniser's `cut` returns them.
+
+    Args:
+        faces: (N, side, side, 3) uint8 RGB, N at least 1.
+        side: H and W in pixels.
+
+    Raises:
+        UsageError: another shape or type, or no face at all.
+    """
+    if faces.dtype != np.uint8 or faces.shape[1:] != (side, side, 3) or not len(faces):
+        raise UsageError(
+            expected=f"faces (N, {side}, {side}, 3) uint8, N at least 1",
+            came=f"{faces.shape} {faces.dtype}",
+            remedy="cut each face out first",
+        )

@@ -13,8 +13,8 @@ import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from countenance.errors import DataError, UsageError
-from countenance.faces.alignment import align
+from countenance.errors import DataError
+from countenance.faces.alignment import align, refuse_other_faces
 from countenance.faces.detection import Face
 from countenance.files import existing_file
 
@@ -84,12 +84,7 @@ class AlignedRecogniser:
         Raises:
             UsageError: another shape or type, or no face at all.
         """
-        if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE, 3) or not len(faces):
-            raise UsageError(
-                expected=f"faces (N, {SIDE}, {SIDE}, 3) uint8, N at least 1",
-                came=f"{faces.shape} {faces.dtype}",
-                remedy="align each face first",
-            )
+        refuse_other_faces(faces, SIDE)
         pixels = faces.transpose(0, 3, 1, 2).astype(np.float32)  # (N, 3, 112, 112)
         pixels = (pixels - np.float32(self._graph.centre)) / np.float32(self._graph.spread)
         features = np.asarray(self._session.run(None, {self._graph.data: pixels})[0], dtype=np.float32)

@@ -15,11 +15,15 @@ from countenance.networks.feathernet import feathernet_a, feathernet_b
 from countenance.networks.fewframe import WIDE, FewFrameNetwork, slim_fewframe
 from countenance.networks.flownets import SLIM_WIDTH, WIDTH, FlowNetSEncoder
 from countenance.networks.ir_resnet import ir_resnet
+from countenance.networks.ir_se_resnet import IrSeResNet
 from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
 from countenance.networks.record import Task
 from countenance.networks.resnet import resnet18, resnet34
 from countenance.networks.sef_resnet import SefResNet
 from countenance.networks.slim_pad import SlimPad
+from countenance.networks.sphereface import UNITS_20, UNITS_36, SphereFace
+from countenance.networks.vgg_face import VggFace
+from countenance.networks.vggface2_resnet import VggFace2ResNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,8 @@ _ONE_SENSOR = "depth, (N, 1, 224, 224) in [0, 1], or another sensor"
 _ITO = "Ito, Kimura, Aoki, Performance Evaluation of Face Anti-Spoofing Method Using Deep Metric Learning"
 _FLOWNET = "Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852"
 _CLIPS = "clips of 5 frames, (N, 5, 3, 244, 244) in [0, 1]; 2, 3 and 224 with the same weights"
+_SPHEREFACE = "Liu et al., CVPR 2017, https://arxiv.org/abs/1704.08063; https://github.com/clcarwin/sphereface_pytorch"
+_SPHEREFACE_FACES = "aligned colour face, (N, 3, 112, 96): blue, green, red of 0 to 255 less 127.5, over 128"
 _SLIM_CLIPS = "clips of 5 frames, (N, 5, 3, 112, 112) in [0, 1]"
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -212,5 +218,45 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         inputs="the first and the last frame, 2 x (N, 3, H, W) in [0, 1]",
         source=_FLOWNET,
         task=Task.OPTICAL_FLOW,
+    ),
+    Architecture(
+        name="vgg16-face",
+        build=VggFace,
+        parameters=134_260_544,  # a layer for 2,622 people, 10,742,334, is left out
+        inputs="colour face, (N, 3, 224, 224): blue, green, red of 0 to 255 less their means",
+        source="Parkhi, Vedaldi, Zisserman, BMVC 2015; https://github.com/yzhang559/vgg-face",
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="resnet50-vggface2",
+        build=VggFace2ResNet,
+        parameters=23_508_032,  # a layer for 8,631 people, 17,684,919, is left out
+        inputs="colour face, (N, 3, 224, 224): blue, green, red of 0 to 255 less their means",
+        source="Cao et al., FG 2018, https://arxiv.org/abs/1710.08092; https://github.com/rcmalli/keras-vggface",
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="sphereface20",
+        build=lambda: SphereFace(UNITS_20),
+        parameters=22_670_656,
+        inputs=_SPHEREFACE_FACES,
+        source=_SPHEREFACE,
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="sphereface36",
+        build=lambda: SphereFace(UNITS_36),
+        parameters=32_778_816,
+        inputs=_SPHEREFACE_FACES,
+        source=_SPHEREFACE,
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="ir-se50",
+        build=IrSeResNet,
+        parameters=43_797_696,
+        inputs="aligned colour face, (N, 3, 112, 112): blue, green, red of 0 to 255 less 127.5, over 127.5",
+        source="Deng et al., CVPR 2019, https://arxiv.org/abs/1801.07698; https://github.com/TreB1eN/InsightFace_Pytorch",
+        task=Task.VERIFICATION,
     ),
 )

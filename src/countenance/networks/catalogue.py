@@ -1,11 +1,13 @@
 """All released networks in one place. Detectors run in `countenance.faces`; their records stand here."""
 
 from countenance.errors import UsageError
+from countenance.networks.dlib_resnet import RECORD as DLIB_RESNET
 from countenance.networks.fr_feature import RECORD as FR_FEATURE
 from countenance.networks.inception_resnet_v1 import RECORD as FACENET
 from countenance.networks.minifasnet import RECORD as MINIFASNET
 from countenance.networks.minifasnet import RECORD_V1SE as MINIFASNET_V1SE
 from countenance.networks.minifasnet import RECORD_V2 as MINIFASNET_V2
+from countenance.networks.mobilefacenet import RECORD as MOBILEFACENET
 from countenance.networks.record import NetworkRecord, Task
 from countenance.networks.sface import RECORD as SFACE
 
@@ -43,6 +45,8 @@ RECORDS: tuple[NetworkRecord, ...] = (
     SFACE,
     FACENET,
     FR_FEATURE,
+    DLIB_RESNET,
+    MOBILEFACENET,
     MINIFASNET,
     MINIFASNET_V2,
     MINIFASNET_V1SE,

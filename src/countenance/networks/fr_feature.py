@@ -9,7 +9,7 @@ from pathlib import Path
 
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.aligned_recogniser import AlignedRecogniser, PublishedGraph
-from countenance.networks.record import MeasuredResult, NetworkRecord, Task
+from countenance.networks.record import NetworkRecord, Task, lfw_fold_1, lfw_folds
 from countenance.vocabulary import Split
 
 FEATURES = 512
@@ -50,43 +50,8 @@ RECORD = NetworkRecord(
     licence_weights="MIT (faceplugin-face-recognition-js)",
     training_data="unstated",
     source="https://www.npmjs.com/package/faceplugin-face-recognition-js",
-    results=(
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, points by YuNet",
-            metric="accuracy at the best threshold",
-            value=0.995,
-            interval=(0.9855, 0.9990),  # Clopper-Pearson of 597 in 600
-            command="countenance score fr_feature --data lfw:ROOT --folds 1 --out fold.csv",
-        ),
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, points by YuNet",
-            metric="AUC",
-            value=0.9998,
-            interval=None,
-            command="countenance score fr_feature --data lfw:ROOT --folds 1 --out fold.csv",
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 3,000 pairs, points by YuNet",
-            metric="mean accuracy, each fold at the threshold of the other four",
-            value=0.98900,
-            interval=(0.98460, 0.99241),  # Clopper-Pearson of 2,967 in 3,000
-            command=_LFW_FOLDS,
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 1,500 non-mated pairs, points by YuNet",
-            metric="FMR at the operating point",
-            value=0.0,
-            interval=(0.0, 0.00246),  # Clopper-Pearson of 0 in 1,500
-            command=_LFW_FOLDS,
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 1,500 mated pairs, points by YuNet",
-            metric="FNMR at the operating point",
-            value=0.04533,
-            interval=(0.03538, 0.05711),  # Clopper-Pearson of 68 in 1,500
-            command=_LFW_FOLDS,
-        ),
-    ),
+    results=lfw_fold_1(597, 0.9998, "countenance score fr_feature --data lfw:ROOT --folds 1 --out fold.csv")
+    + lfw_folds(2_967, 0, 68, _LFW_FOLDS),
     # View 1 as the command above scores it: 1 of 1,600 non-mated pairs is accepted, and 1,550 of 1,600 mated ones.
     operating_point=OperatingPoint(value=0.3604, rule="fmr:0.001", split=Split.DEVELOPMENT),
 )

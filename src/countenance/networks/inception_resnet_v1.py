@@ -23,11 +23,12 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from countenance.errors import DataError, NoFace, UsageError
+from countenance.errors import DataError, NoFace
+from countenance.faces.alignment import refuse_other_faces
 from countenance.faces.detection import Face, rgb_image
 from countenance.files import existing_file
 from countenance.metrics.operating_point import OperatingPoint
-from countenance.networks.record import MeasuredResult, NetworkRecord, Task
+from countenance.networks.record import NetworkRecord, Task, counted, lfw_fold_1
 from countenance.transforms.resizing import resized
 from countenance.vocabulary import Split
 
@@ -323,12 +324,7 @@ class FaceNet:
         Raises:
             UsageError: another shape or type, or no face at all.
         """
-        if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE, 3) or not len(faces):
-            raise UsageError(
-                expected=f"faces (N, {SIDE}, {SIDE}, 3) uint8, N at least 1",
-                came=f"{faces.shape} {faces.dtype}",
-                remedy="cut each face out first",
-            )
+        refuse_other_faces(faces, SIDE)
         pixels = torch.from_numpy(np.ascontiguousarray(faces)).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             features: NDArray[np.float32] = nn.functional.normalize(self._network(pixels)).numpy()
@@ -412,33 +408,12 @@ RECORD = NetworkRecord(
     training_data="MS-Celeb-1M, as davidsandberg/facenet states",
     source="https://arxiv.org/abs/1503.03832, in the form of https://github.com/davidsandberg/facenet",
     results=(
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, boxes by YuNet",
-            metric="accuracy at the best threshold",
-            value=0.99833,
-            interval=(0.9907, 1.0000),  # Clopper-Pearson of 599 in 600
-            command=_LFW_FOLD,
+        *lfw_fold_1(599, 0.99998, _LFW_FOLD, cut="boxes"),
+        counted(
+            "LFW View 2, fold 1: 300 non-mated pairs, boxes by YuNet", "FMR at the operating point", 0, 300, _LFW_FOLD
         ),
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, boxes by YuNet",
-            metric="AUC",
-            value=0.99998,
-            interval=None,
-            command=_LFW_FOLD,
-        ),
-        MeasuredResult(
-            data="LFW View 2, fold 1: 300 non-mated pairs, boxes by YuNet",
-            metric="FMR at the operating point",
-            value=0.00000,
-            interval=(0.00000, 0.01222),  # Clopper-Pearson of 0 in 300
-            command=_LFW_FOLD,
-        ),
-        MeasuredResult(
-            data="LFW View 2, fold 1: 300 mated pairs, boxes by YuNet",
-            metric="FNMR at the operating point",
-            value=0.04000,
-            interval=(0.02084, 0.06883),  # Clopper-Pearson of 12 in 300
-            command=_LFW_FOLD,
+        counted(
+            "LFW View 2, fold 1: 300 mated pairs, boxes by YuNet", "FNMR at the operating point", 12, 300, _LFW_FOLD
         ),
     ),
     # View 1 as the command above scores it: 1 of 1,600 non-mated pairs is accepted, and 1,540 of 1,600 mated ones.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.aligned_recogniser import AlignedRecogniser, PublishedGraph
-from countenance.networks.record import MeasuredResult, NetworkRecord, Task
+from countenance.networks.record import NetworkRecord, Task, lfw_fold_1, lfw_folds
 from countenance.vocabulary import Split
 
 SIDE = 112
@@ -75,43 +75,7 @@ RECORD = NetworkRecord(
     licence_weights="Apache-2.0 (OpenCV Zoo)",
     training_data="unstated for this file; its paper trains on CASIA-WebFace, VGGFace2 and MS-Celeb-1M",
     source="https://arxiv.org/abs/2205.12010",
-    results=(
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, points by YuNet",
-            metric="accuracy at the best threshold",
-            value=0.995,
-            interval=(0.9855, 0.9990),  # Clopper-Pearson of 597 in 600
-            command=_LFW_TEST,
-        ),
-        MeasuredResult(
-            data="LFW View 2, fold 1: 600 pairs, points by YuNet",
-            metric="AUC",
-            value=0.9997,
-            interval=None,
-            command=_LFW_TEST,
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 3,000 pairs, points by YuNet",
-            metric="mean accuracy, each fold at the threshold of the other four",
-            value=0.99267,
-            interval=(0.98892, 0.99540),  # Clopper-Pearson of 2,978 in 3,000
-            command=_LFW_FOLDS,
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 1,500 non-mated pairs, points by YuNet",
-            metric="FMR at the operating point",
-            value=0.00067,
-            interval=(0.00002, 0.00371),  # Clopper-Pearson of 1 in 1,500
-            command=_LFW_FOLDS,
-        ),
-        MeasuredResult(
-            data="LFW View 2, folds 1 to 5: 1,500 mated pairs, points by YuNet",
-            metric="FNMR at the operating point",
-            value=0.01667,
-            interval=(0.01081, 0.02451),  # Clopper-Pearson of 25 in 1,500
-            command=_LFW_FOLDS,
-        ),
-    ),
+    results=lfw_fold_1(597, 0.9997, _LFW_TEST) + lfw_folds(2_978, 1, 25, _LFW_FOLDS),
     # View 1 as the command above scores it: 1 of 1,600 non-mated pairs is accepted, and 1,580 of 1,600 mated ones.
     operating_point=OperatingPoint(value=0.3523, rule="fmr:0.001", split=Split.DEVELOPMENT),
 )

@@ -1,0 +1,1 @@
+"""Attacks on recognisers: pictures that are crafted against a network; they know no data set."""
