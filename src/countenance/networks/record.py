@@ -75,7 +75,7 @@ def counted(data: str, metric: str, count: int, trials: int, command: str) -> Me
     """Return a share with its exact interval (Clopper-Pearson).
 
     >>> counted("600 pairs", "accuracy", 597, 600, "countenance score").interval
-    (0.9855, 0.99897)
+    (0.98546, 0.99897)
     """
     share = Proportion(count, trials)
     exact = clopper_pearson(share)
