@@ -26,7 +26,7 @@ def small(monkeypatch, universal_people):
     """Few steps, few plans, and a screen that twelve photographs set at a false-alarm rate of a tenth."""
     monkeypatch.setattr(amada, "BUDGETS", (8, 16))
     monkeypatch.setattr(universal_defence, "BUDGETS", (8, 16))
-    for module in (universal, amada, universal_defence):
+    for module in (universal, amada):
         monkeypatch.setattr(module, "MILESTONES", (2, 4))
     monkeypatch.setattr(universal_defence, "ADAPTIVE_STEPS", 4)
     monkeypatch.setattr(universal_defence, "ADAPTIVE_WEIGHTS", (1.0,))

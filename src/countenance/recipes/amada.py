@@ -136,7 +136,7 @@ def amada(
     told = f"{study.data}, {len(study.seeds)} seeds, {len(study.sets.unseen):,} photographs of unseen people"
     rows: list[TableRow] = []
     for plan in plans:
-        for examples in _done(study, plan, place):
+        for examples in plan_examples(study, plan, place):
             for judge in study.victims if table == TABLES[1] else plan.crafted_on:
                 rows += _measured_rows(plan, measure(study, examples, judge), told)
     if not rows:
@@ -149,7 +149,8 @@ def is_crafted(place: Path, plan: Plan, step: int) -> bool:
     return holds_examples(place / plan.folder, step)
 
 
-def _done(study: Study, plan: Plan, place: Path) -> list[Examples]:
+def plan_examples(study: Study, plan: Plan, place: Path) -> list[Examples]:
+    """Return the pictures of a plan's milestones that are there, and craft nothing; errors as for `done_examples`."""
     return done_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, milestones=MILESTONES)
 
 

@@ -38,16 +38,8 @@ from countenance.metrics.intervals import clopper_pearson
 from countenance.progress import Say, unheard
 from countenance.protocols.table import TableRow
 from countenance.protocols.universal_matches import KEYS, Gathering, match_thresholds
-from countenance.recipes.amada import BUDGETS, STUDY, WHITE_BOX, Plan, planned
-from countenance.recipes.universal import (
-    MILESTONES,
-    Examples,
-    Study,
-    craft_examples,
-    done_examples,
-    measure,
-    open_study,
-)
+from countenance.recipes.amada import BUDGETS, STUDY, WHITE_BOX, Plan, plan_examples, planned
+from countenance.recipes.universal import Study, craft_examples, measure, open_study
 from countenance.released import chip_embedder, detector, differentiable
 from countenance.scores import PresentationTable, text, write_table
 from countenance.screening import VARIANTS, Examined, Screen, assign_roles, calibrate_screen, examine, variants
@@ -156,8 +148,7 @@ def universal_defence(
         return _audited(study, strangers, place, say=say)
     rows: list[TableRow] = []
     for name in WHITE_BOX:
-        parts = {"strangers": strangers, "genuine": study.chips["train"]}
-        if only_done and not all(_has_variants(chips, name) for chips in parts.values()):
+        if only_done and not all(_has_variants(chips, name) for chips in (strangers, study.chips["train"])):
             continue
         say(f"screen of {name}")
         defended = _defended(study, name, strangers)
@@ -248,15 +239,11 @@ def _screen_rows(study: Study, defended: Defended, place: Path, *, only_done: bo
 def _shown(study: Study, defended: Defended, plans: Sequence[Plan], place: Path) -> Iterator[_Shown]:
     embed = chip_embedder(defended.name)
     for plan in plans:
-        for examples in _done(study, plan, place):
+        for examples in plan_examples(study, plan, place):
             rates = measure(study, examples, defended.name).matches.after["test"].each
             scores = defended.screen.scores(examine(examples.pictures, embed))
             for number, score in enumerate(scores.tolist()):
                 yield _Shown(max(rates[key][number].value for key in KEYS), score)
-
-
-def _done(study: Study, plan: Plan, place: Path) -> list[Examples]:
-    return done_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, milestones=MILESTONES)
 
 
 def _band_rows(name: str, what: str, shown: Sequence[_Shown], screen: Screen, told: str) -> Iterator[TableRow]:
@@ -381,7 +368,7 @@ def _weakest(study: Study, place: Path) -> NDArray[np.float32]:
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = chip_embedder(AUDITED)
     for plan in planned("uax-white-box"):
         if plan.crafted_on == (AUDITED,):
-            for examples in _done(study, plan, place):
+            for examples in plan_examples(study, plan, place):
                 rates = measure(study, examples, AUDITED).matches.after["test"].each
                 templates = embed(examples.pictures)
                 best = [max(rates[key][number].value for key in KEYS) for number in range(len(templates))]
