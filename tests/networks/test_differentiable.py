@@ -20,6 +20,7 @@ from countenance.networks.differentiable import (
     FOREIGN,
     DifferentiableRecogniser,
     ForeignRecogniser,
+    FrozenPReLU,
     dlib_resnet,
     facenet,
     foreign,
@@ -220,3 +221,18 @@ def test_a_block_of_vggface2_strides_in_its_first_convolution() -> None:
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(UsageError, match=r"vgg16-face, .* ir-se50; came 'arcface'"):
         foreign("arcface")
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_frozen_slopes_have_the_gradient_of_prelu(layout):
+    slopes = torch.tensor([0.25, -0.1, 1.5])
+    maps = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    towards = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(1))
+    found = []
+    for active in (FrozenPReLU(slopes), nn.PReLU(3)):
+        if isinstance(active, nn.PReLU):
+            active.weight.data = slopes
+        seen = maps.clone(memory_format=torch.preserve_format).requires_grad_()
+        made = active(seen)
+        found.append((made.detach(), torch.autograd.grad(made, seen, towards)[0]))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
