@@ -32,7 +32,9 @@ def campaign(tmp_path):
     seeds = Gathering(templates[[0, 3]], text([names[0], names[3]]))
     samples = [IdentitySample(identifier=f"{name}_{k}", subject=name, path=tmp_path) for k, name in enumerate(names)]
     victims = {
-        name: Victim(name=name, seeds=seeds, train=train, unseen=unseen, thresholds=match_thresholds(train))
+        name: Victim(
+            name=name, source=name, seeds=seeds, train=train, unseen=unseen, thresholds=match_thresholds(train)
+        )
         for name in ("sface", "facenet")
     }
     pictures = rng.integers(0, 256, (2, 160, 160, 3), dtype=np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from countenance.errors import UsageError
+from countenance.errors import MissingFile, UsageError
 from countenance.faces.chip import cut_chip
 from countenance.faces.detection import central_face
 from countenance.images import read_image
@@ -26,6 +26,7 @@ from countenance.released import (
     chip_embedder,
     detector,
     differentiable,
+    label,
     operating_point,
     recogniser,
 )
@@ -132,7 +133,7 @@ def test_a_chip_gets_the_template_that_the_network_with_gradients_gives_it(pulle
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match=r"a recogniser with gradients: facenet, .*; came 'mobilefacenet'"):
         differentiable("mobilefacenet")
-    with pytest.raises(UsageError, match=r"a recogniser of chips: facenet, .*, mobilefacenet; came 'arcface'"):
+    with pytest.raises(UsageError, match=r"a recogniser of chips: facenet, .*, mobilefacenet, .*; came 'arcface'"):
         chip_embedder("arcface")
     with pytest.raises(
         UsageError, match="a recogniser: sface, facenet, fr_feature, dlib_resnet, mobilefacenet; came 'arcface'"
@@ -142,3 +143,18 @@ def test_unknown_names_are_refused() -> None:
         detector("haar")
     with pytest.raises(UsageError, match="a network for face verification; came minifasnet"):
         operating_point("minifasnet", task=Task.VERIFICATION)
+
+
+def test_labels_of_recognisers_of_chips(tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"one")
+    one = label(f"ir-se50:{file}")
+    file.write_bytes(b"two")
+    assert (one, label(f"ir-se50:{file}")) == ("ir-se50-7692c3ad", "ir-se50-3fc4ccfe")
+    assert label("mobilefacenet") == "mobilefacenet"
+    with pytest.raises(UsageError, match="an architecture"):
+        label(f"resnet9:{file}")
+    with pytest.raises(MissingFile, match="weights of ir-se50"):
+        label("ir-se50:nowhere.pth")
+    with pytest.raises(UsageError, match="a recogniser of chips"):
+        label("arcface")

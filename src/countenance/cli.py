@@ -769,7 +769,8 @@ def attack_uax(
     """Craft universal adversarial spoofing examples, one face that matches many, and measure what they reach.
 
     Args:
-        target: recognisers whose gradients are followed: facenet, sface, fr_feature, dlib_resnet.
+        target: recognisers whose gradients are followed: facenet, sface, fr_feature, dlib_resnet, or a file of your own
+            as ARCHITECTURE:FILE, such as ir-se50:weights.pth.
         data: faces as lfw:ROOT (View 1) or vggface2:ROOT.
         out: a folder; what was crafted in it before is gone on from.
         black_box: recognisers that are only shown the pictures, such as mobilefacenet.
@@ -790,6 +791,7 @@ def attack_uax(
     from countenance.attacks.universal import Precision, UniversalOptimizer, UniversalRecipe
     from countenance.console import print_matches, progress_of, speaker
     from countenance.recipes.universal import attack, open_study, parse_epsilon, refuse_without_gradients
+    from countenance.released import label
 
     recipe = UniversalRecipe(
         epsilon=parse_epsilon(epsilon),
@@ -806,8 +808,9 @@ def attack_uax(
     say = speaker("attack", quiet=json)
     with progress_of("photographs") as progress:
         study = open_study(data, out / "study", (*target, *black_box), seeds=seeds, progress=progress, say=say)
+    targets = [label(name) for name in target]
     with progress_of("steps") as progress:
-        done = attack(study, target, recipe, out, together=together, progress=progress, say=say)
+        done = attack(study, targets, recipe, out, together=together, progress=progress, say=say)
     card = {**done.as_json(), "out": str(out)}
     files = write_attack_report(done, card, out)
     if not _printed(card, wanted=json):

@@ -12,10 +12,18 @@ from countenance.faces.chip import as_chips
 from countenance.faces.detection import Detector
 from countenance.faces.mtcnn import Mtcnn
 from countenance.faces.yunet import YuNet
+from countenance.files import existing_file, sha256_of
 from countenance.foreign_checkpoints import read_recogniser
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.catalogue import record
-from countenance.networks.differentiable import DifferentiableRecogniser, dlib_resnet, facenet, fr_feature, sface
+from countenance.networks.differentiable import (
+    DifferentiableRecogniser,
+    dlib_resnet,
+    facenet,
+    foreign,
+    fr_feature,
+    sface,
+)
 from countenance.networks.dlib_resnet import DlibRecogniser
 from countenance.networks.fr_feature import FrFeature
 from countenance.networks.inception_resnet_v1 import FaceNet
@@ -150,6 +158,30 @@ def differentiable(name: str) -> DifferentiableRecogniser:
     return DIFFERENTIABLE[name](locate(name))
 
 
+def label(name: str) -> str:
+    """Return what a recogniser of chips is called in tables and in names of files.
+
+    Args:
+        name: one that `differentiable` or `chip_embedder` knows. Of ARCHITECTURE:FILE it is the architecture and the
+            beginning of the file's SHA-256, so that another file is another recogniser.
+
+    Raises:
+        UsageError: an unknown name.
+        MissingFile: there is no such file.
+    """
+    architecture, _, file = name.partition(":")
+    if file:
+        content = existing_file(file, expected=f"a file with weights of {architecture}").read_bytes()
+        return f"{foreign(architecture).name}-{sha256_of(content)[:8]}"
+    if name not in (*DIFFERENTIABLE, BLACK_BOX):
+        raise UsageError(
+            expected=f"a recogniser of chips: {', '.join((*DIFFERENTIABLE, BLACK_BOX))}, or ARCHITECTURE:FILE",
+            came=repr(name),
+            remedy="name one of them",
+        )
+    return name
+
+
 def chip_embedder(
     name: str, *, network: DifferentiableRecogniser | None = None
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
@@ -163,9 +195,8 @@ def chip_embedder(
         UsageError: an unknown name; the function: chips of another shape or type.
         DataError: its weights cannot be had, or are damaged.
     """
-    if name not in (*DIFFERENTIABLE, BLACK_BOX) and ":" not in name and network is None:
-        names = ", ".join((*DIFFERENTIABLE, BLACK_BOX))
-        raise UsageError(expected=f"a recogniser of chips: {names}", came=repr(name), remedy="name one of them")
+    if network is None:
+        label(name)
     if name == BLACK_BOX:
         return MobileFaceNet(locate(name)[name]).embed_chips
     seeing = network if network is not None else differentiable(name)

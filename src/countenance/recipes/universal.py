@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from countenance.errors import DataError, UsageError
 from countenance.faces.detection import Detector
 from countenance.files import sha256_of, write_atomically
 from countenance.images import read_image
-from countenance.loading.chip_cache import ChipSet, chip_cache, templates_of
+from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, templates_of
 from countenance.metrics.picture_quality import psnr, ssim
 from countenance.progress import Progress, Say, unheard
 from countenance.protocols.universal_matches import (
@@ -51,7 +51,7 @@ from countenance.protocols.universal_matches import (
     match_thresholds,
     universal_matches,
 )
-from countenance.released import BLACK_BOX, DIFFERENTIABLE, chip_embedder, detector, differentiable
+from countenance.released import DIFFERENTIABLE, chip_embedder, detector, differentiable, label
 
 MILESTONES = (500, 5000)  # section 3.2
 COUNTED_AT = "1e-3"  # the threshold by which `COUNT` counts, of the training people
@@ -67,7 +67,8 @@ class Victim:
     """A recogniser and its templates of everybody in the study.
 
     Attributes:
-        name: of the recogniser.
+        name: of the recogniser in tables and folders, `released.label`.
+        source: what `released.differentiable` takes.
         seeds: the plain seeds.
         train: the training people's other photographs.
         unseen: photographs of other people.
@@ -75,10 +76,16 @@ class Victim:
     """
 
     name: str
+    source: str
     seeds: Gathering
     train: Gathering
     unseen: Gathering
     thresholds: MatchThresholds
+
+    @cached_property
+    def embed(self) -> Embedder:
+        """The recogniser, from chips to templates; built when it is first asked for."""
+        return chip_embedder(self.source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +176,11 @@ def refuse_without_gradients(names: Sequence[str]) -> None:
     Raises:
         UsageError: naming the first one, or that there is none at all.
     """
-    if other := next((name for name in (*names, "none")[: len(names) or 1] if name not in DIFFERENTIABLE), None):
+    without = [name for name in names if name not in DIFFERENTIABLE and ":" not in name]
+    if without or not names:
         raise UsageError(
-            expected=f"recognisers with gradients: {', '.join(DIFFERENTIABLE)}",
-            came=other,
+            expected=f"recognisers with gradients: {', '.join(DIFFERENTIABLE)}, or ARCHITECTURE:FILE",
+            came=", ".join(without) or "none",
             remedy="craft on these, and let others only be shown the pictures",
         )
 
@@ -192,7 +200,7 @@ def open_study(
     Args:
         data: "lfw:ROOT" or "vggface2:ROOT".
         folder: of the caches, which studies share.
-        names: of the recognisers.
+        names: of the recognisers, as `released.label` takes them.
         seeds: how many; the paper's number of the set where None.
         finder: finds faces; YuNet where None.
         progress: called with (done, in all) in each part.
@@ -203,13 +211,12 @@ def open_study(
         DataError: the set is not the published one, or a cache is damaged.
         NoFace: a seed shows no face.
     """
-    name, root = split_name(data)
-    if name not in SETS:
-        raise UsageError(expected=f"a set of faces: {' or '.join(SETS)}", came=name, remedy="name one as NAME:ROOT")
-    if strangers := [each for each in names if each not in (*DIFFERENTIABLE, BLACK_BOX)]:
-        known = ", ".join((*DIFFERENTIABLE, BLACK_BOX))
-        raise UsageError(expected=f"recognisers of chips: {known}", came=strangers[0], remedy="name one of them")
-    if name == "lfw":
+    set_name, root = split_name(data)
+    if set_name not in SETS:
+        known = " or ".join(SETS)
+        raise UsageError(expected=f"a set of faces: {known}", came=set_name, remedy="name one as NAME:ROOT")
+    sources = {label(each): each for each in names}
+    if set_name == "lfw":
         sets = lfw_view_1(root, seeds=LFW_SEEDS if seeds is None else seeds)
     else:
         sets = vggface2_sample(root, seed=_DRAW, seeds=VGGFACE2_SEEDS if seeds is None else seeds)
@@ -225,13 +232,14 @@ def open_study(
             expected="a face in every seed", came=f"none in {lost[0]}", remedy="ask for another number of seeds"
         )
     victims = {}
-    for each in names:
-        say(f"templates by {each}")
+    for name, source in sources.items():
+        say(f"templates by {name}")
+        embed = partial(chip_embedder, source)
         made = {
-            part: Gathering(templates_of(found, each, partial(chip_embedder, each), progress=progress), found.subjects)
+            part: Gathering(templates_of(found, name, embed, progress=progress), found.subjects)
             for part, found in chips.items()
         }
-        victims[each] = Victim(name=each, **made, thresholds=match_thresholds(made["train"]))
+        victims[name] = Victim(name=name, source=source, **made, thresholds=match_thresholds(made["train"]))
     return Study(
         sets=sets,
         seeds=np.array(chips["seeds"].pixels),
@@ -239,7 +247,7 @@ def open_study(
         victims=victims,
         without_face=[lost for found in chips.values() for lost in found.without_face],
         digest=sha256_of("".join(found.digest for found in chips.values()).encode()),
-        data=name,
+        data=set_name,
     )
 
 
@@ -309,7 +317,7 @@ def craft_examples(
     for step in _steps(recipe, milestones):
         done = place / _DONE.format(step)
         if not holds_examples(place, step):
-            refuse_without_gradients(crafted_on)
+            refuse_without_gradients([study.victims[name].source for name in crafted_on])
             surrogates = surrogates or [_surrogate(study.victims[name]) for name in crafted_on]
             before, started = found[-1].seconds if found else 0.0, time.perf_counter()
             state = craft_in(
@@ -353,7 +361,7 @@ def _told(study: Study, crafted_on: Sequence[str], recipe: UniversalRecipe) -> d
 def measure(study: Study, examples: Examples, judged_on: str) -> Measured:
     """Show the pictures of a crafting to one recogniser of the study."""
     victim = study.victims[judged_on]
-    shown = Gathering(chip_embedder(judged_on)(examples.pictures), victim.seeds.subjects)
+    shown = Gathering(victim.embed(examples.pictures), victim.seeds.subjects)
     return Measured(
         crafted_on=examples.crafted_on,
         judged_on=judged_on,
@@ -458,7 +466,7 @@ def folder_name(crafted_on: Sequence[str], recipe: UniversalRecipe) -> str:
 def _surrogate(victim: Victim) -> Surrogate:
     return Surrogate(
         name=victim.name,
-        network=differentiable(victim.name),
+        network=differentiable(victim.source),
         targets=torch.from_numpy(victim.train.templates),
         threshold=victim.thresholds.values[COUNTED_AT],
         own=torch.from_numpy(victim.seeds.templates),

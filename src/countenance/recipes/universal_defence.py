@@ -15,7 +15,7 @@ blurred, mirrored and shrunk, and interpolations between two people's.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -241,7 +241,7 @@ def _screen_rows(study: Study, defended: Defended, place: Path, *, only_done: bo
 
 
 def _shown(study: Study, defended: Defended, plans: Sequence[Plan], place: Path) -> Iterator[_Shown]:
-    embed = chip_embedder(defended.name)
+    embed = study.victims[defended.name].embed
     for plan in plans:
         for examples in plan_examples(study, plan, place):
             rates = measure(study, examples, defended.name).matches.after["test"].each
@@ -369,7 +369,7 @@ def _audited(study: Study, strangers: ChipSet, place: Path, *, say: Say) -> list
 def _weakest(study: Study, place: Path) -> NDArray[np.float32]:
     """The templates of the weakest examples of an FMR of 10 % or more on unseen people, ten of them."""
     found: list[tuple[float, NDArray[np.float32]]] = []
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = chip_embedder(AUDITED)
+    embed = study.victims[AUDITED].embed
     for plan in planned("uax-white-box"):
         if plan.crafted_on == (AUDITED,):
             for examples in plan_examples(study, plan, place):
