@@ -63,6 +63,7 @@ SMALL: Mapping[str, Callable[[], Any]] = {  # the same graph, few channels
 }
 OF_CLIPS = [name for name in BY_NAME if name.startswith(("alexnet2plus1d", "flownets"))]  # tests of their own
 OF_FACES = ["vgg16-face", "resnet50-vggface2", "sphereface20", "sphereface36", "ir-se50"]  # in test_differentiable.py
+OF_BOTH = ["facelivenet", "facelivenet-slim", "facelivenet-full"]  # in test_facelivenet.py
 OF_THREE = [name for name in SMALL if not name.startswith(("feathernet", "slim-pad"))]
 
 
@@ -105,7 +106,7 @@ def logits_of(network: Any, pixels: Tensor) -> Tensor:
 
 
 def test_names_are_names_and_all_are_tested() -> None:
-    assert [each.name for each in ARCHITECTURES] == [*SMALL, *OF_CLIPS, *OF_FACES]
+    assert [each.name for each in ARCHITECTURES] == [*SMALL, *OF_CLIPS, *OF_FACES, *OF_BOTH]
     assert {"mlfa-resnet34", "mlfa-ir50", "sef-resnet18", "feathernet-a", "feathernet-b", "facebagnet"} <= set(SMALL)
 
 

@@ -27,9 +27,12 @@ def test_the_histogram_shows_every_kind_and_threshold():
     scores = {"mated": generator.normal(0.6, 0.1, 900), "seeds <others>": generator.normal(0.1, 0.1, 5_000)}
     svg = draw_match_histogram(scores, {"eer": 0.3, "1e-3": 0.36}, title="sface & LFW")
     assert svg == draw_match_histogram(scores, {"eer": 0.3, "1e-3": 0.36}, title="sface & LFW")
-    for part in ("sface & LFW", "mated, 900", "seeds <others>, 5,000", "eer", "1e-3"):
+    for part in ("sface & LFW", "mated: 900", "seeds <others>: 5,000", "eer", "1e-3"):
         assert part in words(svg)
     assert svg.count("<polyline") == 2
+    few = draw_match_histogram(scores | {"own": np.array([0.5, 0.7])}, {}, title="x")
+    assert few.count("<polyline") == 2
+    assert "own: 2, a stroke each" in words(few)
 
 
 def test_the_histogram_refuses_what_it_cannot_draw():
@@ -42,7 +45,7 @@ def test_the_histogram_refuses_what_it_cannot_draw():
 def test_the_transfer_matrix_shows_every_rate():
     rates = np.array([[0.47, 0.012, np.nan], [0.008, 1.0, 0.0]])
     svg = draw_transfer(rates, ["sface", "facenet"], ["sface", "facenet", "mobilefacenet"], title="FMR at eer")
-    for part in ("47.00 %", "1.20 %", "not measured", "100.00 %", "0.00 %", "mobilefacene"):
+    for part in ("47.00 %", "1.20 %", "not measured", "100.00 %", "0.00 %", "mobilefacenet"):
         assert part in words(svg)
     assert "#bd4a00" in svg  # a rate of 1 has the full colour
     assert "#ffffff" in svg

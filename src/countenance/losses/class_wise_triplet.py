@@ -3,8 +3,7 @@
 - Z. Ming, J. Chazalon, M. M. Luqman, M. Visani, J.-C. Burie, FaceLiveNet, ICPR 2018, https://hal.science/hal-02552657,
   equations 3 to 7.
 - Z. Ming, J. Chazalon, et al., Simple Triplet Loss Based on Intra/Inter-Class Metric Learning for Face Verification,
-  ICCV Workshops 2017; https://github.com/hengxyz/facenet_class_wise_triplet_loss_pub, whose loss is no equation of
-  either paper.
+  ICCV Workshops 2017; https://github.com/hengxyz/facenet_class_wise_triplet_loss_pub, whose loss is not Eq. 3.
 - Y. Wen, K. Zhang, Z. Li, Y. Qiao, A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016,
   https://doi.org/10.1007/978-3-319-46478-7_31, equation 2. FaceLiveNet's released script for verification has this one,
   on features of length 1.
@@ -61,11 +60,11 @@ class CentreDistances(nn.Module):
             UsageError: features or labels of another shape or range.
         """
         points = self.points(features, labels)
-        present, place, counts = labels.unique(return_inverse=True, return_counts=True)  # (K_b,), (N,), (K_b,)
+        present, place, counts = torch.unique(labels, return_inverse=True, return_counts=True)  # (K_b,), (N,), (K_b,)
         apart = self.centres[labels] - points  # (N, d)
         total = torch.zeros(len(present), apart.shape[1], dtype=apart.dtype, device=apart.device)
         mean = total.index_add(0, place, apart) / counts[:, None]  # Eq. 7
-        self.centres[present] -= self.centre_rate * mean  # Eq. 6
+        self.centres[present] -= self.centre_rate * mean.to(self.centres.dtype)  # Eq. 6
 
     def points(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return the features (N, d) of which distances are taken: of length 1 where that is asked.
@@ -75,7 +74,7 @@ class CentreDistances(nn.Module):
         """
         classes, length = self.centres.shape
         fit = features.ndim == 2 and features.shape[1] == length and labels.shape == features.shape[:1] != (0,)
-        if not (fit and 0 <= int(labels.min()) and int(labels.max()) < classes):
+        if not (fit and int(labels.min()) >= 0 and int(labels.max()) < classes):
             raise UsageError(
                 expected=f"features (N, {length}), N at least 1, and a label from 0 to {classes - 1} of each",
                 came=f"features {tuple(features.shape)}, labels {tuple(labels.shape)}"
@@ -180,7 +179,7 @@ class ClassWiseHingeLoss(CentreDistances):
             UsageError: features or labels of another shape or range.
         """
         points = self.points(features, labels)
-        present = labels.unique()  # (K_b,)
+        present = torch.unique(labels)  # (K_b,)
         if len(present) < 2:
             return (points * 0).sum()
         apart = (points[:, None] - self.centres[present]).square().sum(2) / 2  # (N, K_b)
@@ -220,6 +219,8 @@ class CentreLoss(CentreDistances):
 def _not_negative(margin: float, weight: float) -> tuple[float, float]:
     if not (margin >= 0 and weight >= 0):
         raise UsageError(
-            expected="a margin and a weight of 0 or more", came=f"{margin:g} and {weight:g}", remedy="correct the number"
+            expected="a margin and a weight of 0 or more",
+            came=f"{margin:g} and {weight:g}",
+            remedy="correct the number",
         )
     return margin, weight

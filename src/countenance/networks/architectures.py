@@ -11,6 +11,7 @@ from torch import nn
 
 from countenance.networks.caffe_resnet import caffe_resnet, slim_resnet
 from countenance.networks.facebagnet import B, C, FaceBagNet
+from countenance.networks.facelivenet import FULL, OFFICIAL, SEVEN, SLIM, FaceLiveNet
 from countenance.networks.feathernet import feathernet_a, feathernet_b
 from countenance.networks.fewframe import WIDE, FewFrameNetwork, slim_fewframe
 from countenance.networks.flownets import SLIM_WIDTH, WIDTH, FlowNetSEncoder
@@ -61,6 +62,8 @@ _FLOWNET = "Dosovitskiy et al., ICCV 2015, https://arxiv.org/abs/1504.06852"
 _CLIPS = "clips of 5 frames, (N, 5, 3, 244, 244) in [0, 1]; 2, 3 and 224 with the same weights"
 _SPHEREFACE = "Liu et al., CVPR 2017, https://arxiv.org/abs/1704.08063; https://github.com/clcarwin/sphereface_pytorch"
 _SPHEREFACE_FACES = "aligned colour face, (N, 3, 112, 96): blue, green, red of 0 to 255 less 127.5, over 128"
+_FACELIVENET = "Ming et al., ICPR 2018, https://hal.science/hal-02552657; https://github.com/hengxyz/FaceLiveNet"
+_WHITENED_FACES = "colour face, (N, 3, 160, 160): RGB in [0, 1]; the network whitens each"
 _SLIM_CLIPS = "clips of 5 frames, (N, 5, 3, 112, 112) in [0, 1]"
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -257,6 +260,30 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         parameters=43_797_696,
         inputs="aligned colour face, (N, 3, 112, 112): blue, green, red of 0 to 255 less 127.5, over 127.5",
         source="Deng et al., CVPR 2019, https://arxiv.org/abs/1801.07698; https://github.com/TreB1eN/InsightFace_Pytorch",
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="facelivenet",
+        build=lambda: FaceLiveNet(OFFICIAL, SEVEN),
+        parameters=13_065_399,
+        inputs=_WHITENED_FACES,
+        source=_FACELIVENET,
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="facelivenet-slim",
+        build=lambda: FaceLiveNet(SLIM, SEVEN),
+        parameters=1_311_510,
+        inputs=_WHITENED_FACES,
+        source=_FACELIVENET + ", at 5/16 of the width",
+        task=Task.VERIFICATION,
+    ),
+    Architecture(
+        name="facelivenet-full",
+        build=lambda: FaceLiveNet(FULL, SEVEN),
+        parameters=26_209_719,  # 22,779,312 of them facenet's
+        inputs=_WHITENED_FACES,
+        source=_FACELIVENET + ", on the whole of facenet",
         task=Task.VERIFICATION,
     ),
 )

@@ -247,9 +247,7 @@ class TaskBranch(nn.Module):
         bottleneck: numbers it ends in, by a linear map without a bias, normalised; None: there is none.
     """
 
-    def __init__(
-        self, layout: Layout, *, blocks: int, reduced: bool = False, bottleneck: int | None = None
-    ) -> None:
+    def __init__(self, layout: Layout, *, blocks: int, reduced: bool = False, bottleneck: int | None = None) -> None:
         super().__init__()
         self.reduction_b = Reduction(layout.middle, layout.reduction_b) if reduced else None
         self.blocks_8 = nn.Sequential(
@@ -319,7 +317,9 @@ class FaceLiveNet(nn.Module):
         """Grow a branch 2 with the blocks of branch 1 and a head drawn anew, in the place of what there was; return it.
 
         Args:
-            expressions, variant, rectified_logits: as of the class.
+            expressions: as of the class.
+            variant: as of the class.
+            rectified_logits: as of the class.
 
         Raises:
             UsageError: fewer than two expressions, or one named twice.
@@ -431,7 +431,8 @@ def from_facenet(
 
     Args:
         facenet: such as `inception_resnet_v1.load` returns it.
-        expressions, variant: as of `FaceLiveNet`.
+        expressions: as of `FaceLiveNet`.
+        variant: as of `FaceLiveNet`.
 
     Returns:
         The network in inference mode. Nothing is shared with `facenet`.
@@ -456,7 +457,8 @@ def from_facenet_blocks(
 
     Args:
         facenet: such as `inception_resnet_v1.load` returns it.
-        expressions, variant: as of `FaceLiveNet`.
+        expressions: as of `FaceLiveNet`.
+        variant: as of `FaceLiveNet`.
         layout: with facenet's widths.
 
     Returns:
@@ -511,8 +513,8 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
 
 def _copy_ends(source: nn.Sequential, target: nn.Sequential) -> None:
     """The last block from the last, those before it from the first on."""
-    for ours, theirs in zip(target[:-1], source[:-1], strict=False):
-        _copy(theirs, ours)
+    for place in range(len(target) - 1):
+        _copy(source[place], target[place])
     _copy(source[-1], target[-1])
 
 

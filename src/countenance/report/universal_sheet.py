@@ -21,9 +21,11 @@ from countenance.metrics.picture_quality import psnr, ssim
 from countenance.mosaic import Strip, draw_strips
 
 BINS = 80
-_WIDTH, _HEIGHT, _MARGIN = 560, 320, 56
+_WIDTH, _HEIGHT, _MARGIN = 560, 200, 56
+_LINE = 16  # from a line of words to the next
+_LEVELS = 3  # lines that the words of thresholds stand on, in turn
 _CELL = 84
-_LETTERS = 12  # of a recogniser's name under a cell
+_LETTER = 8.5  # width of one, at most on average
 _COLOURS = ("#0068a8", "#7a828c", "#bd4a00", "#8a5a00", "#2e7d32")
 _STYLE = (
     "text { font: 13px system-ui, sans-serif; fill: #16191d; } .quiet { fill: #535c68; } "
@@ -36,6 +38,8 @@ def draw_match_histogram(
     scores: Mapping[str, NDArray[np.floating]], thresholds: Mapping[str, float], *, title: str
 ) -> str:
     """Draw how the cosines of several kinds of comparisons are distributed, each as shares of its own.
+
+    Of a kind with fewer scores than bins each score is a stroke.
 
     Args:
         scores: of each kind, by its words ("mated", "seeds with others", "examples with others"); at most five.
@@ -59,31 +63,38 @@ def draw_match_histogram(
     low = min(*(float(values.min()) for values in scores.values()), *marks, 0.0)
     high = max(*(float(values.max()) for values in scores.values()), *marks, low + 1e-3)
     edges = np.linspace(low, high, BINS + 1)
-    shares = {name: np.histogram(values, edges)[0] / len(values) for name, values in scores.items()}
-    tallest = max(float(share.max()) for share in shares.values())
+    shares = {
+        name: np.histogram(values, edges)[0] / len(values) for name, values in scores.items() if len(values) >= BINS
+    }
+    tallest = max([float(share.max()) for share in shares.values()], default=1.0)
+    top = 40 + _LINE * len(scores) + _LINE * _LEVELS
+    floor = top + _HEIGHT
 
     def across(value: float) -> float:
         return _MARGIN + (value - low) / (high - low) * (_WIDTH - 2 * _MARGIN)
 
-    floor, ceiling = _HEIGHT - _MARGIN, _MARGIN + 18
-    drawing = _svg(_WIDTH, _HEIGHT, title)
+    drawing = _svg(_WIDTH, floor + _MARGIN, title)
     _shape(drawing, "line", "rule", x1=_MARGIN, x2=_WIDTH - _MARGIN, y1=floor, y2=floor)
     for value in np.linspace(low, high, 6).tolist():
         _text(drawing, f"{value:.2f}", across(value), floor + 18, "quiet middle")
-    _text(drawing, "cosine: higher is more alike", _WIDTH / 2, _HEIGHT - 12, "quiet middle")
-    for number, (name, share) in enumerate(shares.items()):
-        heights = (floor - share / tallest * (floor - ceiling)).repeat(2).tolist()
-        places = [across(edge) for edge in edges.repeat(2).tolist()]
-        points = zip(places, [floor, *heights, floor], strict=True)
-        outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    _text(drawing, "cosine: higher is more alike", _WIDTH / 2, floor + 40, "quiet middle")
+    for number, (name, values) in enumerate(scores.items()):
         colour = _COLOURS[number]
-        _shape(drawing, "polyline", "", points=outline, fill=colour, stroke=colour, style="fill-opacity: 0.18")
-        _text(
-            drawing, f"{name}, {len(scores[name]):,}", _MARGIN + 170 * (number % 3), 40 + 16 * (number // 3), "", colour
-        )
-    for key, value in thresholds.items():
-        _shape(drawing, "line", "mark", x1=across(value), x2=across(value), y1=ceiling, y2=floor)
-        _text(drawing, key, across(value), ceiling - 4, "quiet middle")
+        if name in shares:
+            heights = (floor - shares[name] / tallest * _HEIGHT).repeat(2).tolist()
+            places = [across(edge) for edge in edges.repeat(2).tolist()]
+            points = zip(places, [floor, *heights, floor], strict=True)
+            outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            _shape(drawing, "polyline", "", points=outline, fill=colour, stroke=colour, style="fill-opacity: 0.18")
+        else:
+            for value in values.tolist():
+                _shape(drawing, "line", "", x1=across(value), x2=across(value), y1=floor - 24, y2=floor, stroke=colour)
+        kind = "" if name in shares else ", a stroke each"
+        _text(drawing, f"{name}: {len(values):,}{kind}", _MARGIN, 40 + _LINE * number, "", colour)
+    for level, (key, value) in enumerate(sorted(thresholds.items(), key=lambda mark: mark[1])):
+        beside = top - 4 - _LINE * (_LEVELS - 1 - level % _LEVELS)  # neighbours' words on lines of their own
+        _shape(drawing, "line", "mark", x1=across(value), x2=across(value), y1=beside + 3, y2=floor)
+        _text(drawing, key, across(value), beside, "quiet middle")
     return ElementTree.tostring(drawing, encoding="unicode")
 
 
@@ -111,21 +122,22 @@ def draw_transfer(
             came=f"{rates.shape}",
             remedy="a row for each crafted set and a column for each judge",
         )
-    left, top = 150, 84
-    drawing = _svg(left + _CELL * len(judged_by) + 20, top + _CELL // 2 * len(crafted_with) + 24, title)
+    longest = [max(map(len, names)) for names in (["crafted with", *crafted_with], judged_by)]
+    left, top, cell = 20 + _LETTER * longest[0], 64, max(_CELL, _LETTER * longest[1])
+    drawing = _svg(round(left + cell * len(judged_by) + 20), top + _CELL // 2 * len(crafted_with) + 24, title)
     _text(drawing, "crafted with", left - 10, top - 10, "quiet end")
     for column, name in enumerate(judged_by):
-        _text(drawing, name[:_LETTERS], left + _CELL * (column + 0.5), top - 10, "middle")
+        _text(drawing, name, left + cell * (column + 0.5), top - 10, "middle")
     for row, name in enumerate(crafted_with):
         y = top + _CELL // 2 * row
-        _text(drawing, name[: _LETTERS + 6], left - 10, y + _CELL // 4 + 5, "end")
+        _text(drawing, name, left - 10, y + _CELL // 4 + 5, "end")
         for column, rate in enumerate(rates[row].tolist()):
-            x = left + _CELL * column
+            x = left + cell * column
             missing = rate != rate  # noqa: PLR0124 - only NaN differs from itself
             colour = "#e9ecf0" if missing else _shade(rate)
-            _shape(drawing, "rect", "", x=x, y=y, width=_CELL - 2, height=_CELL // 2 - 2, fill=colour)
+            _shape(drawing, "rect", "", x=x, y=y, width=cell - 2, height=_CELL // 2 - 2, fill=colour)
             words, ink = ("not measured", "#535c68") if missing else (f"{100 * rate:.2f} %", _ink(rate))
-            _text(drawing, words, x + _CELL / 2, y + _CELL // 4 + 5, "middle", ink)
+            _text(drawing, words, x + cell / 2, y + _CELL // 4 + 5, "middle", ink)
     return ElementTree.tostring(drawing, encoding="unicode")
 
 
