@@ -20,7 +20,7 @@ FLOORS = (
     "datasets networks losses tracking",
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
     "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring run_history trained "
-    "transfer",
+    "trained_facelivenet transfer",
     "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication screening "
     "gallery",
     "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from countenance.datasets.lfw import inspect, read_comparisons, read_photographs
+from countenance.datasets.lfw import inspect, read_beside_view_2, read_comparisons, read_photographs
 from countenance.datasets.universal_sets import lfw_beside_view_1, lfw_view_1, people_of
 from countenance.errors import MissingFile, ProtocolMismatch, UsageError
 
@@ -199,3 +199,24 @@ def test_the_real_archive_serves_the_sets_of_universal_examples(archive):
     beside = lfw_beside_view_1(archive)
     assert (len(beside), len(people_of(beside))) == (1_215, 910)
     assert not people_of(beside) & (people_of(sets.unseen) | people_of(sets.train))
+
+
+def test_the_real_archive_has_people_whom_view_2_does_not_name(archive):
+    beside = read_beside_view_2(archive)
+    named = {
+        name
+        for line in (archive / "pairs.txt").read_text(encoding="utf-8").splitlines()[1:]
+        for name in line.split("\t")
+        if not name.isdigit()
+    }
+    assert len(beside) == 683
+    assert not people_of(beside) & named
+
+
+def test_who_is_beside_view_2(drawn):
+    with pytest.raises(MissingFile, match=r"whom pairs.txt does not name in .*; came 8 photographs"):
+        read_beside_view_2(drawn)
+    other = drawn / "lfw-deepfunneled" / "Eve_E" / "Eve_E_0001.jpg"
+    other.parent.mkdir()
+    other.touch()
+    assert [(sample.subject, sample.path) for sample in read_beside_view_2(drawn)] == [("Eve_E", other)]

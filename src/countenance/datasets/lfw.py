@@ -68,13 +68,7 @@ def read_comparisons(
             remedy="name folds such as 1-5, with --split test",
         )
     base = Path(root)
-    photographs = _photograph_folder(base)
-    if photographs is None:
-        raise MissingFile(
-            expected=f"a folder of photographs ({' or '.join(PHOTOGRAPH_FOLDERS)}) in {base}",
-            came="none",
-            remedy="name the folder that holds pairs.txt and the unpacked photographs: lfw:FOLDER",
-        )
+    photographs = _photographs(base)
     comparisons = [
         comparison
         for name in VIEWS[split]
@@ -107,6 +101,34 @@ def read_photographs(root: str | os.PathLike[str], split: str) -> list[IdentityS
     pairs = read_comparisons(root, split)
     paths = sorted({path for pair in pairs for path in (pair.reference, pair.probe)})
     return [IdentitySample(identifier=path.stem, subject=path.parent.name, path=path) for path in paths]
+
+
+def read_beside_view_2(root: str | os.PathLike[str]) -> list[IdentitySample]:
+    """Read the photographs of people whom no pair of View 2 names: a network may learn from them and report on View 2.
+
+    View 1 is drawn from the same people, so that its photographs may not.
+
+    Args:
+        root: as for `read_comparisons`; of View 2's own photographs none need be there.
+
+    Returns:
+        Those that are there, 683 where only the photographs of View 1 and of folds 1 to 5 are.
+
+    Raises:
+        MissingFile: no list, no folder of photographs, or nobody beside View 2.
+        ProtocolMismatch: the list is not the published one.
+    """
+    base = Path(root)
+    photographs = _photographs(base)
+    known = {person for _, person in _homes(_pairs(base / "pairs.txt", photographs))}
+    found = walk_identities(photographs, identity=_ANYBODY, picture=_PHOTOGRAPH, beside=_lists(photographs)).samples()
+    if not (beside := [sample for sample in found if sample.subject not in known]):
+        raise MissingFile(
+            expected=f"photographs of people whom pairs.txt does not name in {photographs}",
+            came=f"{len(found):,} photographs, none of such people",
+            remedy="unpack the photographs of View 1, or the whole set",
+        )
+    return beside
 
 
 def inspect(root: str | os.PathLike[str], *, progress: Progress = unheard) -> Inspection:
@@ -143,6 +165,17 @@ def inspect(root: str | os.PathLike[str], *, progress: Progress = unheard) -> In
         problems=problems,
         pictures=sorted(there),
     ).inspect(progress=progress)
+
+
+def _photographs(base: Path) -> Path:
+    found = _photograph_folder(base)
+    if found is None:
+        raise MissingFile(
+            expected=f"a folder of photographs ({' or '.join(PHOTOGRAPH_FOLDERS)}) in {base}",
+            came="none",
+            remedy="name the folder that holds pairs.txt and the unpacked photographs: lfw:FOLDER",
+        )
+    return found
 
 
 def _photograph_folder(base: Path) -> Path | None:
