@@ -353,9 +353,11 @@ def train(
 
     Args:
         recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, fewframe-slim, fewframe-paper,
-            pretraining-sphereface, pretraining-arcface, pretraining-gender, pretraining-distillation or flownets-slim.
+            pretraining-sphereface, pretraining-arcface, pretraining-gender, pretraining-distillation, flownets-slim,
+            facelivenet-distilled or facelivenet-slim-distilled.
         data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; siw for fewframe; of faces
-            for pretraining; any of these for flownets-slim.
+            for pretraining; any of these for flownets-slim; faces of fer2013 and lfw, or of a set of identities, with a
+            comma between them, for a distilled facelivenet.
         out: folder of the run; score takes it as a network.
         epochs: in all, where not the recipe's.
         batch_size: samples in a step, where not the recipe's.

@@ -9,6 +9,7 @@ import countenance.recipes.named as door
 from countenance.errors import UsageError
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice
+from countenance.recipes.facelivenet_distillation import DistillationRecipe
 from countenance.recipes.flownets import FlowRecipe
 from countenance.recipes.mlfa import RELEASED, SLIM
 from countenance.recipes.named import NAMES, Wishes, train
@@ -21,7 +22,7 @@ from countenance.vocabulary import Modality
 def asked(monkeypatch):
     """What reaches the recipes, instead of a training."""
     seen: list[tuple[Any, dict[str, Any]]] = []
-    for name in ("train_mlfa", "train_slim_pad", "train_flownets", "pretrain"):
+    for name in ("train_mlfa", "train_slim_pad", "train_flownets", "pretrain", "distil"):
         monkeypatch.setattr(door, name, lambda recipe, **options: seen.append((recipe, options)))
 
     def last(name, **wishes):
@@ -38,7 +39,9 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
     assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
     assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
-    assert len(NAMES) == 12
+    slim = DistillationRecipe(layout="slim", initialised=False, epochs=9, learning_rate=3e-3)
+    assert asked("facelivenet-slim-distilled", epochs=9)[0] == slim
+    assert len(NAMES) == 14
 
 
 def test_wishes_reach_the_recipe(asked):

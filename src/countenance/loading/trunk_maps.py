@@ -141,8 +141,9 @@ def _opened_arrays(
     try:
         maps = np.lib.format.open_memmap(part / _MAPS, mode=mode, dtype=np.float16, shape=shape)
         faces = np.lib.format.open_memmap(part / _FACES, mode=mode, dtype=np.uint64, shape=shape[:1])
-        with (part / _MAPS).open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, (part / _MAPS).stat().st_size)
+        if hasattr(os, "posix_fallocate"):  # a sparse file on a full disk would kill the process
+            with (part / _MAPS).open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, (part / _MAPS).stat().st_size)
     except (OSError, ValueError) as error:
         raise DataError(
             expected=f"{size / 1e9:.2f} GB of disk for the maps in {part}",

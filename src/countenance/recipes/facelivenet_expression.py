@@ -5,7 +5,8 @@ with Interactive Facial Expression-based Liveness Detection, ICPR 2018, Algorith
 are frozen; branch 2 starts as a copy of branch 1 and learns with a softmax alone.
 
 - As the trunk is frozen, it sees each face twice, plain and mirrored, and never again: `loading.trunk_maps`. Crops that
-  are drawn anew in each epoch, as the paper has them, are given up for that.
+  are drawn anew in each epoch, as the paper has them, are given up for that. Figures are of these maps too, which a
+  trunk in bfloat16 made: in float32 a face in some hundreds is named otherwise.
 - The released code chooses by the accuracy on the faces that it reports on. Here a part of those to learn from is held
   out and chooses the epoch: other people where the set names them, as many of each expression where it does not. Faces
   of FER2013 that are equal in every pixel stay on one side. PublicTest is judged once, in the end.
@@ -47,7 +48,13 @@ from countenance.protocols.expression_accuracy import (
 from countenance.recipes.expression_faces import NamedFaces, boxes_file, named_sets, read_faces
 from countenance.released import detector as released_detector
 from countenance.run_history import FiguredHistory, module_state
-from countenance.trained_facelivenet import StatedFaceLiveNet, facelivenet_state, probabilities_of, stated_stage_1
+from countenance.trained_facelivenet import (
+    StatedFaceLiveNet,
+    described,
+    facelivenet_state,
+    probabilities_of,
+    stated_stage_1,
+)
 from countenance.training import EpochReport, fit, half_cosine
 from countenance.vocabulary import Expression
 
@@ -554,7 +561,7 @@ def _first(
         "also_learnt": {name: int(np.isin(lessons.twins(part), taught).sum()) for name, part in others.items()},
         "label": lessons.label,
     }
-    initial = {"source": Path(start.source).name, "digest": start.digest}
+    initial = {"layout": described(start.network)["layout"], "digest": start.digest}
     return {"recipe": recipe.as_json(), "data": data, "initial": initial}
 
 

@@ -22,8 +22,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from countenance.datasets import fer2013
 from countenance.datasets.face_collections import read_photograph
+from countenance.datasets.fer2013 import NAME as FER2013
+from countenance.datasets.fer2013 import read as read_fer2013
+from countenance.datasets.fer2013 import read_face
 from countenance.datasets.lfw import NAME as LFW
 from countenance.datasets.lfw import read_beside_view_2
 from countenance.datasets.named import split_name
@@ -122,16 +124,16 @@ def read_teaching_sets(
     found = []
     for part in data.split(","):
         name, root = split_name(part.strip())
-        if name == fer2013.NAME:
-            samples = fer2013.read(root, Split.TRAIN)
-            faces = [np.repeat(fer2013.read_face(sample)[..., None], 3, 2) for sample in samples]
+        if name == FER2013:
+            samples = read_fer2013(root, Split.TRAIN)
+            faces = [np.repeat(read_face(sample)[..., None], 3, 2) for sample in samples]
             found.append(TeachingSet(name, faces, frozenset(), is_filled=True))
         elif name == LFW:
             found.append(_cut(name, read_beside_view_2(root), finder, progress))
         elif name in READERS:
             found.append(_cut(name, READERS[name](Path(root)), finder, progress))
         else:
-            known = ", ".join((fer2013.NAME, *READERS))
+            known = ", ".join((FER2013, *READERS))
             raise UsageError(expected=f"sets of faces among {known}", came=repr(name), remedy="name NAME:ROOT")
         say(f"{name}: {len(found[-1].faces):,} faces, {found[-1].without_face} photographs without one")
     return found

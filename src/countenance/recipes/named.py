@@ -13,6 +13,8 @@ from countenance.networks.slim_pad import NAME as SLIM_PAD
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice, TrainedRun
 from countenance.progress import Progress, Say, unheard
+from countenance.recipes.facelivenet_distillation import RECIPES as DISTILLATION
+from countenance.recipes.facelivenet_distillation import DistilledRun, distil
 from countenance.recipes.fewframe import FIRST_FOLD, FewFrameRecipe, train_fewframe
 from countenance.recipes.fewframe import RECIPES as FEWFRAME
 from countenance.recipes.flownets import NAME as FLOWNETS_SLIM
@@ -28,11 +30,12 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-gender": PretrainingRecipe(task=Task.GENDER, epochs=20),
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
-NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM)
+NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *DISTILLATION)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
 _OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
+_OF_DISTILLATION = _ANY | {"precision"}
 _OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
 _WORDS: Mapping[str, type[StrEnum]] = {"choice": Choice, "precision": Precision, "loss": FewFrameLoss}
 Word = TypeVar("Word", bound=StrEnum)
@@ -102,7 +105,7 @@ def train(
     out: str | os.PathLike[str],
     progress: Progress = unheard,
     say: Say = unheard,
-) -> TrainedRun | PretrainedRun:
+) -> TrainedRun | PretrainedRun | DistilledRun:
     """Train by the recipe called `name`; goes on where a run in the same folder was stopped.
 
     Args:
@@ -125,6 +128,9 @@ def train(
             progress=progress,
             say=say,
         )
+    if name in DISTILLATION:
+        asked = _in_words(wishes.only(name, _OF_DISTILLATION))
+        return distil(replace(DISTILLATION[name], **asked), data=data, out=out, progress=progress, say=say)
     if name == FLOWNETS_SLIM:
         flow = FlowRecipe(**wishes.only(name, _ANY))
         return train_flownets(flow, data=data, out=out, progress=progress, say=say)
