@@ -26,14 +26,26 @@ def network():
     return built()
 
 
-@pytest.fixture
-def source():
+class Faces:
     """Five faces, of which the last is the first again; those that were asked for are noted."""
-    faces = np.random.default_rng(1).integers(0, 256, (4, 160, 160, 3), dtype=np.uint8)
-    source = FaceSource(digest="of five", count=5, face=lambda number: asked.append(number) or faces[number % 4])
-    asked: list[int] = []
-    object.__setattr__(source, "asked", asked)
-    return source
+
+    def __init__(self):
+        self.pixels = np.random.default_rng(1).integers(0, 256, (4, 160, 160, 3), dtype=np.uint8)
+        self.asked: list[int] = []
+
+    def __call__(self, number):
+        self.asked.append(number)
+        return self.pixels[number % 4]
+
+
+@pytest.fixture
+def faces():
+    return Faces()
+
+
+@pytest.fixture
+def source(faces):
+    return FaceSource(digest="of five", count=5, face=faces)
 
 
 class Stop(Exception):
@@ -55,13 +67,13 @@ def test_maps_are_those_of_the_trunk(source, tmp_path, variant, shape):
 
 
 def test_equal_faces_are_known(network, source, tmp_path):
-    faces = trunk_maps(network, source, tmp_path / "maps").faces
-    assert len(set(faces.tolist())) == 4
-    assert faces[0] == faces[4]
-    assert int(faces[1]) == int.from_bytes(hashlib.sha256(source.face(1).tobytes()).digest()[:8], "little")
+    known = trunk_maps(network, source, tmp_path / "maps").faces
+    assert len(set(known.tolist())) == 4
+    assert known[0] == known[4]
+    assert int(known[1]) == int.from_bytes(hashlib.sha256(source.face(1).tobytes()).digest()[:8], "little")
 
 
-def test_a_build_goes_on_where_it_was_killed(network, source, tmp_path, monkeypatch):
+def test_a_build_goes_on_where_it_was_killed(network, source, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_STEP", 2)
 
     def killed(done, _):
@@ -71,24 +83,24 @@ def test_a_build_goes_on_where_it_was_killed(network, source, tmp_path, monkeypa
     with pytest.raises(Stop):
         trunk_maps(network, source, tmp_path / "killed", progress=killed)
     assert not (tmp_path / "killed").exists()
-    source.asked.clear()
-    said = []
+    faces.asked.clear()
+    said: list[str] = []
     kept = trunk_maps(network, source, tmp_path / "killed", say=said.append)
-    assert source.asked == [0, 2, 3, 4]  # the first tells the shape; two were noted
+    assert faces.asked == [0, 2, 3, 4]  # the first tells the shape; two were noted
     assert said == ["running the trunk on 5 faces, plain and mirrored; their maps take 0.00 GB of disk"]
     whole = trunk_maps(network, source, tmp_path / "whole")
     assert np.array_equal(kept.maps, whole.maps)
     assert np.array_equal(kept.faces, whole.faces)
-    source.asked.clear()
+    faces.asked.clear()
     trunk_maps(network, source, tmp_path / "killed", say=said.append)
-    assert not source.asked
+    assert not faces.asked
     assert len(said) == 1
 
 
 def test_maps_of_another_trunk_or_list_are_refused(network, source, tmp_path):
     trunk_maps(network, source, tmp_path / "maps")
     assert trunk_digest(network) == trunk_digest(built())
-    for other, faces in (
+    for other, listed in (
         (built(seed=1), source),
         (built(BranchVariant.BLOCK5_X2_BLOCK4), source),
         (network, FaceSource("of others", 5, source.face)),
@@ -97,7 +109,7 @@ def test_maps_of_another_trunk_or_list_are_refused(network, source, tmp_path):
         with pytest.raises(
             ProtocolMismatch, match=r"maps of this trunk and of these \d faces.*; delete the folder, or"
         ):
-            trunk_maps(other, faces, tmp_path / "maps")
+            trunk_maps(other, listed, tmp_path / "maps")
 
 
 def test_what_cannot_be_built_or_opened(network, source, tmp_path):

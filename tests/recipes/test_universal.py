@@ -110,7 +110,7 @@ def test_what_lies_in_a_folder_is_what_was_asked_for(study, tmp_path):
 
 
 def test_a_black_box_is_not_attacked_from_inside(study, tmp_path):
-    with pytest.raises(UsageError, match="recognisers with gradients: sface, facenet, .*; came mobilefacenet"):
+    with pytest.raises(UsageError, match=r"recognisers with gradients: sface, facenet, .*; came mobilefacenet"):
         craft_examples(study, ["mobilefacenet"], SIGN, tmp_path)
     with pytest.raises(UsageError, match="came none"):
         universal.refuse_without_gradients([])

@@ -66,8 +66,8 @@ def test_the_screen_and_who_knows_it(tmp_path):
 
 @pytest.mark.usefixtures("small")
 def test_the_audit_of_a_filled_gallery(tmp_path, monkeypatch):
-    monkeypatch.setattr(universal_defence, "GALLERY", 400)
-    with pytest.raises(UsageError, match="10 examples of an FMR of 10% or more"):
+    monkeypatch.setattr(universal_defence, "PLANTED_FROM", 1.01)
+    with pytest.raises(UsageError, match="10 examples of an FMR of 101% or more after 16 steps; came 0"):
         universal_defence.universal_defence("uax-audit", data="lfw:x", out=tmp_path)
     study = open_study("lfw:x", tmp_path / "study", ("sface",), seeds=2)
     planted = study.victims["sface"].train.templates[:3]
@@ -78,11 +78,11 @@ def test_the_audit_of_a_filled_gallery(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="a larger gallery"):
         filled_gallery(study, study.chips["seeds"], planted, name="sface", size=20)
     monkeypatch.setattr(universal_defence, "PLANTED_FROM", 0.0)
-    amada.amada("uax-white-box", data="lfw:x", out=tmp_path)
     found, false = universal_defence.universal_defence("uax-audit", data="lfw:x", out=tmp_path)
     assert found.count is not None
     assert false.count is not None
     assert (found.count.trials, false.count.trials) == (10, 99_990)
+    assert "most memory" in found.note
 
 
 def test_the_attackers_shift_is_the_screens(standing_in, tmp_path):

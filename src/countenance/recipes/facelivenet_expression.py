@@ -165,7 +165,7 @@ class ExpressionRun:
         figures: on the held-out part before the first epoch and after each: accuracy and loss.
         held_out: what the network that was taken tells of the held-out part, which chose it.
         judged: the same of faces that neither taught nor chose, by the set's name: FER2013's PublicTest, SFEW's second
-            list.
+            list. Where some of them are equal to faces that taught, the others are under "NAME, not learnt" too.
         seconds: that this call took.
         label: printed with every figure, such as "drawn data".
     """
@@ -254,7 +254,7 @@ def train_expression(
     start = stated_stage_1(initial)
     lessons = _lessons(recipe, start, _Places.of(data, out, maps), detector, progress, say)
     train, held = _apart(recipe, lessons, lessons.part(taught=True))
-    judged = lessons.judged_parts()
+    judged = lessons.judged_parts(train)
     first = _first(recipe, start, lessons, {"train": train, "held_out": held, **judged})
     say(f"training for {recipe.epochs} epochs on {len(train):,} faces; {len(held):,} choose the epoch")
     course = _learn(recipe, lessons, train, held, Path(out), first, progress)
@@ -395,9 +395,17 @@ class _Lessons:
         columns = np.array(found, np.int64).reshape(-1, 3)
         return _Part(columns[:, 0].astype(np.intp), columns[:, 1].astype(np.intp), columns[:, 2])
 
-    def judged_parts(self) -> dict[str, _Part]:
-        """The faces that only judge in the end, by the name of their set, of the sets that have any."""
-        parts = {faces.name: self.part(taught=False, of=faces.name) for faces in self.sets}
+    def judged_parts(self, train: _Part) -> dict[str, _Part]:
+        """The faces that only judge in the end, by the name of their set, and those that differ from all of `train`.
+
+        Of FER2013's PublicTest 280 faces stand in Training too, equal in every pixel.
+        """
+        taught, parts = self.twins(train), dict[str, _Part]()
+        for faces in self.sets:
+            parts[faces.name] = self.part(taught=False, of=faces.name)
+            is_learnt = np.isin(self.twins(parts[faces.name]), taught)
+            if is_learnt.any():
+                parts[f"{faces.name}, not learnt"] = parts[faces.name].of(~is_learnt)
         return {name: part for name, part in parts.items() if len(part)}
 
     def subjects(self, part: _Part) -> list[str]:
@@ -551,14 +559,11 @@ def _first(
     recipe: ExpressionRecipe, start: StatedFaceLiveNet, lessons: _Lessons, parts: Mapping[str, _Part]
 ) -> dict[str, Any]:
     """What a run is begun with."""
-    taught = lessons.twins(parts["train"])
-    others = {name: part for name, part in parts.items() if name not in {"train", "held_out"}}
     data = {
         "sets": [[faces.name, faces.digest] for faces in lessons.sets],
         "expressions": [str(expression) for expression in lessons.network.expressions],
         "faces": {name: len(part) for name, part in parts.items()},
         "without_face": sum(faces.without_face for faces in lessons.sets),
-        "also_learnt": {name: int(np.isin(lessons.twins(part), taught).sum()) for name, part in others.items()},
         "label": lessons.label,
     }
     initial = {"layout": described(start.network)["layout"], "digest": start.digest}

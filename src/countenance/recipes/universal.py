@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from countenance.attacks.universal import Penalty, Surrogate, UniversalRecipe, images
 from countenance.attacks.universal_runs import craft_in, identity
@@ -310,7 +311,7 @@ def craft_examples(
         DataError: the folder is damaged.
     """
     place = Path(folder)
-    seeds = torch.from_numpy(study.seeds).permute(0, 3, 1, 2).float() / 255
+    seeds = to_pixels(study.seeds)
     told = _told(study, crafted_on, recipe)
     surrogates: list[Surrogate] = []
     found: list[Examples] = []
@@ -318,7 +319,7 @@ def craft_examples(
         done = place / _DONE.format(step)
         if not holds_examples(place, step):
             refuse_without_gradients([study.victims[name].source for name in crafted_on])
-            surrogates = surrogates or [_surrogate(study.victims[name]) for name in crafted_on]
+            surrogates = surrogates or [surrogate_of(study.victims[name]) for name in crafted_on]
             before, started = found[-1].seconds if found else 0.0, time.perf_counter()
             state = craft_in(
                 place, seeds, surrogates, replace(recipe, iterations=step), penalty=penalty, progress=progress
@@ -463,7 +464,13 @@ def folder_name(crafted_on: Sequence[str], recipe: UniversalRecipe) -> str:
     return "-".join(["+".join(crafted_on), f"{recipe.epsilon * 255:g}", str(recipe.optimizer), *more])
 
 
-def _surrogate(victim: Victim) -> Surrogate:
+def to_pixels(chips: NDArray[np.uint8]) -> Tensor:
+    """Return chips (K, S, S, 3) as pictures (K, 3, S, S) in [0, 1]."""
+    return torch.from_numpy(chips).permute(0, 3, 1, 2).float() / 255
+
+
+def surrogate_of(victim: Victim) -> Surrogate:
+    """Return a recogniser as an attacker holds it, with the training people's templates as targets."""
     return Surrogate(
         name=victim.name,
         network=differentiable(victim.source),
