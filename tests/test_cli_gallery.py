@@ -55,9 +55,9 @@ def test_an_audit_names_what_is_planted(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["gallery", "list"], "the card of the checkpoint 'gallery'"),
-        (["gallery", "audit"], "the card of the checkpoint 'gallery'"),
-        (["forget", "Ann"], "the card of the checkpoint 'gallery'"),
+        (["gallery", "list"], "a gallery in"),
+        (["gallery", "audit"], "a gallery in"),
+        (["forget", "Ann"], "a gallery in"),
         (["enrol", "Ann"], "at least one photograph"),
         (["enrol", " ", "a.png"], "printable letters"),
         (["enrol", "Ann", "nowhere.png"], "nowhere.png"),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from countenance.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from countenance.errors import AlreadyEnrolled, DataError, TemplateVersion, UnknownSubject, UsageError
+from countenance.errors import AlreadyEnrolled, DataError, MissingFile, TemplateVersion, UnknownSubject, UsageError
 from countenance.progress import Progress, unheard
 from countenance.scores import TextColumn, text
 
@@ -181,6 +181,10 @@ def read_gallery(folder: str | os.PathLike[str]) -> Gallery:
         DigestMismatch: its templates are not those that its card was written for.
         DataError: it is not a gallery.
     """
+    if not (Path(folder) / f"{NAME}.json").exists():
+        raise MissingFile(
+            expected=f"a gallery in {folder}", came="nobody who is enrolled", remedy="begin with: countenance enrol"
+        )
     found = read_checkpoint(folder, NAME)
     try:
         templates = found.tensors["templates"].numpy()

@@ -123,12 +123,13 @@ def build_facelivenet(card: Mapping[str, Any]) -> FaceLiveNet:
             remedy="name the folder of a FaceLiveNet's run",
         )
     try:
-        return FaceLiveNet(
-            LAYOUTS[card["layout"]],
-            [Expression(name) for name in card["expressions"]],
-            variant=BranchVariant(card["variant"]),
-            rectified_logits=bool(card["rectified_logits"]),
-        )
+        with torch.random.fork_rng(devices=[]):  # the first weights are not those that stay
+            return FaceLiveNet(
+                LAYOUTS[card["layout"]],
+                [Expression(name) for name in card["expressions"]],
+                variant=BranchVariant(card["variant"]),
+                rectified_logits=bool(card["rectified_logits"]),
+            )
     except (KeyError, ValueError, TypeError, UsageError) as error:
         raise DataError(
             expected=f"layout ({', '.join(LAYOUTS)}), expressions, variant, rectified_logits in the card of a {NAME}",
@@ -194,9 +195,11 @@ def stated_stage_1(initial: str) -> StatedFaceLiveNet:
     """
     if initial == FACENET:
         path = locate(FACENET)[FACENET]
+        with torch.random.fork_rng(devices=[]):
+            network = from_facenet(load(path))
         return StatedFaceLiveNet(
             source=FACENET,
-            network=from_facenet(load(path)),
+            network=network,
             point=FACENET_RECORD.operating_point,
             label="",
             digest=sha256_of(path.read_bytes()),

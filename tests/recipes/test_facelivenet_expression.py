@@ -86,6 +86,12 @@ def roots(stand_in, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def oulu(roots):
+    """A drawn OuluCASIA."""
+    return f"oulu-casia:{roots('oulu-casia')}"
+
+
+@pytest.fixture(scope="module")
 def maps(tmp_path_factory):
     """A folder of what the trunk sees, shared by the runs of this file."""
     return tmp_path_factory.mktemp("maps")
@@ -181,8 +187,10 @@ def test_frozen_parts_are_bitwise_the_same(usual, initial):
 
 
 def test_it_learns(trained):
+    state = torch.random.get_rng_state()
     run = trained(replace(QUICK, epochs=20, dropout=0.0, learning_rate=1e-2))
     assert run.losses[-1] < 0.9 * run.losses[0]
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(ExpressionRecipe)])
@@ -248,19 +256,14 @@ def test_equal_faces_stay_on_one_side(trained, looked_at, copied, tmp_path):
         pictures = sorted(folder.iterdir())
         for one, other in zip(pictures[::2], pictures[1::2], strict=True):
             shutil.copyfile(one, other)
-    public = sorted(copied.glob("test/*/PublicTest_*"))
-    for path in public:
+    for path in sorted(copied.glob("test/*/PublicTest_*"))[:3]:
         shutil.copyfile(min(copied.glob(f"train/{path.parent.name}/*")), path)
     run = trained(on=f"fer2013:{copied}", maps=tmp_path / "own")
     side = np.array([(0, row) in looked_at[True] for row in range(56)]).reshape(-1, 2)
     assert np.all(side[:, 0] == side[:, 1])
     assert 0 < side.sum() < 56
-    learnt = int(side.reshape(7, -1)[:, 0].sum())
-    assert 0 < learnt < 7
-    assert {name: found.accuracy.count.trials for name, found in run.judged.items()} == {
-        "fer2013": 7,
-        "fer2013, not learnt": 7 - learnt,
-    }
+    counts = {name: found.accuracy.count.trials for name, found in run.judged.items()}
+    assert counts == {"fer2013": 7, "fer2013, unseen": 4}
 
 
 def test_two_sets_are_learnt_together(trained, looked_at):
@@ -272,22 +275,22 @@ def test_two_sets_are_learnt_together(trained, looked_at):
     assert {number for number, _ in looked_at[True]} == {0, 1}
 
 
-def test_people_are_held_out_where_they_are_known(trained, looked_at):
+def test_people_are_held_out_where_they_are_known(trained, oulu, looked_at):
     detector = WholePicture()
-    run = trained(replace(QUICK, epochs=1, batch_size=64), on="oulu-casia", detector=detector)
+    run = trained(replace(QUICK, epochs=1, batch_size=64), on=oulu, detector=detector)
     assert detector.asked in {0, 240}
     assert run.judged == {}
     people = [{row // 24 for _, row in looked_at[taught]} for taught in (True, False)]
     assert not people[0] & people[1]
     assert [len(each) for each in people] == [7, 3]
     again = WholePicture()
-    trained(replace(QUICK, epochs=1, batch_size=64), on="oulu-casia", detector=again)
+    trained(replace(QUICK, epochs=1, batch_size=64), on=oulu, detector=again)
     assert again.asked == 0
 
 
-def test_ten_folds(roots, initial, maps, tmp_path):
+def test_ten_folds(oulu, initial, maps, tmp_path):
     recipe = replace(QUICK, epochs=1, batch_size=50, expressions=SEVEN[:6])
-    options = {"initial": initial, "data": f"oulu-casia:{roots('oulu-casia')}", "maps": maps}
+    options = {"initial": initial, "data": oulu, "maps": maps}
     options |= {"out": tmp_path, "detector": WholePicture()}
     steps = []
 

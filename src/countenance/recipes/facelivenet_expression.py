@@ -165,7 +165,7 @@ class ExpressionRun:
         figures: on the held-out part before the first epoch and after each: accuracy and loss.
         held_out: what the network that was taken tells of the held-out part, which chose it.
         judged: the same of faces that neither taught nor chose, by the set's name: FER2013's PublicTest, SFEW's second
-            list. Where some of them are equal to faces that taught, the others are under "NAME, not learnt" too.
+            list. Where some are equal to faces that taught or chose, the others stand apart too, "NAME, unseen".
         seconds: that this call took.
         label: printed with every figure, such as "drawn data".
     """
@@ -254,7 +254,7 @@ def train_expression(
     start = stated_stage_1(initial)
     lessons = _lessons(recipe, start, _Places.of(data, out, maps), detector, progress, say)
     train, held = _apart(recipe, lessons, lessons.part(taught=True))
-    judged = lessons.judged_parts(train)
+    judged = lessons.judged_parts()
     first = _first(recipe, start, lessons, {"train": train, "held_out": held, **judged})
     say(f"training for {recipe.epochs} epochs on {len(train):,} faces; {len(held):,} choose the epoch")
     course = _learn(recipe, lessons, train, held, Path(out), first, progress)
@@ -395,17 +395,17 @@ class _Lessons:
         columns = np.array(found, np.int64).reshape(-1, 3)
         return _Part(columns[:, 0].astype(np.intp), columns[:, 1].astype(np.intp), columns[:, 2])
 
-    def judged_parts(self, train: _Part) -> dict[str, _Part]:
-        """The faces that only judge in the end, by the name of their set, and those that differ from all of `train`.
+    def judged_parts(self) -> dict[str, _Part]:
+        """The faces that only judge in the end, by the name of their set.
 
-        Of FER2013's PublicTest 280 faces stand in Training too, equal in every pixel.
+        Of FER2013's PublicTest 280 faces stand in Training too, equal in every pixel; the others stand apart as well.
         """
-        taught, parts = self.twins(train), dict[str, _Part]()
+        known, parts = self.twins(self.part(taught=True)), dict[str, _Part]()
         for faces in self.sets:
             parts[faces.name] = self.part(taught=False, of=faces.name)
-            is_learnt = np.isin(self.twins(parts[faces.name]), taught)
-            if is_learnt.any():
-                parts[f"{faces.name}, not learnt"] = parts[faces.name].of(~is_learnt)
+            is_known = np.isin(self.twins(parts[faces.name]), known)
+            if is_known.any():
+                parts[f"{faces.name}, unseen"] = parts[faces.name].of(~is_known)
         return {name: part for name, part in parts.items() if len(part)}
 
     def subjects(self, part: _Part) -> list[str]:
@@ -493,7 +493,8 @@ def _lessons(
             remedy="leave these out, or add a set that shows them",
         )
     network = start.network
-    _fork(recipe, network, recipe.expressions or tuple(each for each in Expression if each in shown))
+    with torch.random.fork_rng(devices=[]):
+        _fork(recipe, network, recipe.expressions or tuple(each for each in Expression if each in shown))
     where = "middle" if recipe.variant is BranchVariant.BLOCK5_X2_BLOCK4 else "top"
     kept = [
         trunk_maps(network, faces.source, places.maps / f"{faces.name}-{where}", progress=progress, say=say)
