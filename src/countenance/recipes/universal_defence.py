@@ -218,10 +218,20 @@ def _defended(study: Study, name: str, strangers: ChipSet) -> Defended:
 
 @dataclass(frozen=True)
 class _Shown:
-    """An example, what it reaches on unseen people at its best threshold, and the screen's score."""
+    """An example, whose seed it was, what it reaches on unseen people at its best threshold, and the screen's score."""
 
+    subject: str
     fmr: float
     score: float
+
+    @property
+    def band(self) -> str:
+        """The band of its FMR, in words."""
+        return next(_words(low, high) for low, high in BANDS if low <= self.fmr < high)
+
+
+def _words(low: float, high: float) -> str:
+    return f"{low:.0%} or more" if high > 1 else f"{low:.0%} to {high:.0%}"
 
 
 def _screen_rows(study: Study, defended: Defended, place: Path, *, only_done: bool, say: Say) -> Iterator[TableRow]:
@@ -247,7 +257,9 @@ def _screen_rows(study: Study, defended: Defended, place: Path, *, only_done: bo
             craft_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, penalty=penalty)
     knowing = list(_shown(study, defended, adaptive, place))
     yield from _band_rows(name, "examples of an attacker who knows the screen", knowing, screen, told)
-    write_table(_as_table(genuine, [each.score for each in shown]), place / f"screen-{name}.csv")
+    attacks = [(f"FMR of {each.band}", each) for each in shown]
+    attacks += [(f"knows the screen, FMR of {each.band}", each) for each in knowing]
+    write_table(_as_table(genuine, study.victims[name].train.subjects, attacks), place / f"screen-{name}.csv")
 
 
 def _shown(study: Study, defended: Defended, plans: Sequence[Plan], place: Path) -> Iterator[_Shown]:
@@ -257,16 +269,16 @@ def _shown(study: Study, defended: Defended, plans: Sequence[Plan], place: Path)
             rates = measure(study, examples, defended.name).matches.after["test"].each
             scores = defended.screen.scores(examine(examples.pictures, embed))
             for number, score in enumerate(scores.tolist()):
-                yield _Shown(max(rates[key][number].value for key in KEYS), score)
+                fmr = max(rates[key][number].value for key in KEYS)
+                yield _Shown(str(study.victims[defended.name].seeds.subjects[number]), fmr, score)
 
 
 def _band_rows(name: str, what: str, shown: Sequence[_Shown], screen: Screen, told: str) -> Iterator[TableRow]:
-    for low, high in BANDS:
-        band = [each for each in shown if low <= each.fmr < high]
+    for words in (_words(low, high) for low, high in BANDS):
+        band = [each for each in shown if each.band == words]
         if band:
             stopped = sum(each.score < screen.threshold for each in band)
             passed = [each.fmr for each in band if each.score >= screen.threshold]
-            words = f"{low:.0%} or more" if high > 1 else f"{low:.0%} to {high:.0%}"
             yield _counted_row(
                 f"{name}: {what} of an FMR of {words} on unseen people, stopped",
                 Proportion(stopped, len(band)),
@@ -288,16 +300,18 @@ def _counted_row(name: str, share: Proportion, told: str, note: str) -> TableRow
     )
 
 
-def _as_table(genuine: NDArray[np.float64], attacks: Sequence[float]) -> PresentationTable:
-    scores = np.concatenate([genuine, attacks])
-    is_genuine = np.arange(len(scores)) < len(genuine)
+def _as_table(
+    genuine: NDArray[np.float64], people: NDArray[np.str_], attacks: Sequence[tuple[str, _Shown]]
+) -> PresentationTable:
+    """The screen's scores of genuine photographs and of examples, whose bands are their species."""
+    scores = np.concatenate([genuine, [each.score for _, each in attacks]])
     return PresentationTable(
         identifiers=text([str(number) for number in range(len(scores))]),
-        is_positive=is_genuine,
+        is_positive=np.arange(len(scores)) < len(genuine),
         scores=scores,
         responded=np.ones(len(scores), bool),
-        subjects=text([""] * len(scores)),
-        species=text(np.where(is_genuine, "", "universal example").tolist()),
+        subjects=text([*people.tolist(), *(each.subject for _, each in attacks)]),
+        species=text([*("" for _ in genuine), *(species for species, _ in attacks)]),
         splits=text([str(Split.TEST)] * len(scores)),
     )
 
