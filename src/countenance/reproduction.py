@@ -1,21 +1,28 @@
 """Tables of the four papers by name: what the command `reproduce` does."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from countenance.datasets.drawn_card import read_card
 from countenance.datasets.named import read_presentations, split_name
 from countenance.errors import UsageError
+from countenance.files import write_atomically
 from countenance.progress import Say, unheard
 from countenance.protocols.casia_surf import table_3_from_published_scores
 from countenance.protocols.table import TableRow
 from countenance.vocabulary import Split
 
+if TYPE_CHECKING:
+    from countenance.recipes.universal import Measured
+
 DRAWN_MODALITIES = "drawn-modalities"
 CALIBRATION = "calibration"
 PARKIN = ("parkin-3", "parkin-4", "parkin-5", "parkin-compared", "parkin-distilled")
 ITO = ("ito-2", "ito-3", "ito-4")
-AMADA = ("uax-white-box", "uax-black-box")
+BLACK_BOX = "uax-black-box"
+AMADA = ("uax-white-box", BLACK_BOX)
 DEFENCE = ("uax-screen", "uax-audit")
 TABLES = (
     *PARKIN,
@@ -126,10 +133,33 @@ def _computed(
     if table in AMADA:
         from countenance.recipes.amada import amada
 
-        return amada(table, data=data, out=out, workers=workers, only_done=only_done, say=say)
+        seen: list[tuple[str, Measured]] = []
+        rows = amada(
+            table,
+            data=data,
+            out=out,
+            workers=workers,
+            only_done=only_done,
+            shown=lambda plan, measured: seen.append((plan.name, measured)),
+            say=say,
+        )
+        if table == BLACK_BOX:
+            _draw_transfer(seen, Path(out))
+        return rows
     from countenance.recipes.parkin import study
 
     return study(table, data=data, out=out, trunks=initial, workers=workers, only_done=only_done, say=say)
+
+
+def _draw_transfer(seen: Sequence[tuple[str, "Measured"]], folder: Path) -> None:
+    """Write Figure 2 of the universal attack, one for each number of steps."""
+    from countenance.recipes.universal import transfer_matrices
+    from countenance.report.universal_sheet import draw_transfer
+
+    for steps, matrix in transfer_matrices(seen).items():
+        title = f"FMR on unseen people at the EER threshold, {steps:,} steps"
+        drawing = draw_transfer(matrix.rates, matrix.crafted_with, matrix.judged_by, title=title)
+        write_atomically(folder / f"transfer-{steps}.svg", drawing)
 
 
 def write_sheets(data: str, folder: str | os.PathLike[str], *, runs: str | os.PathLike[str] = RUNS) -> list[Path]:

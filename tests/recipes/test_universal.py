@@ -151,7 +151,15 @@ def test_the_tables(tmp_path, monkeypatch):
     assert len(rows) == 6 + (2 * 3 * 2 + 1) * 6
     assert all(row.reported is None for row in rows)
     assert [row.name for row in tables.amada("uax-white-box", data="lfw:x", out=tmp_path, only_done=True)] == names
-    black = tables.amada("uax-black-box", data="lfw:x", out=tmp_path)
+    seen: list[tuple[str, universal.Measured]] = []
+    black = tables.amada(
+        "uax-black-box", data="lfw:x", out=tmp_path, shown=lambda plan, measured: seen.append((plan.name, measured))
+    )
+    matrices = universal.transfer_matrices(seen)
+    assert list(matrices) == [2, 4]
+    assert [matrix.rates.shape for matrix in matrices.values()] == [(4, 3), (2, 3)], "the ensembles go 2 steps"
+    assert not np.isnan(matrices[2].rates).any()
+    assert matrices[2].judged_by == ["sface", "facenet", "mobilefacenet"]
     assert any("shown to mobilefacenet" in row.name for row in black)
     assert any(row.name.startswith(tables.ENSEMBLE) for row in black)
 

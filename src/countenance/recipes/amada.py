@@ -13,7 +13,7 @@ What was seen: docs/universal.md.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -118,6 +118,7 @@ def amada(
     out: str | os.PathLike[str],
     workers: int = 1,
     only_done: bool = False,
+    shown: Callable[[Plan, Measured], None] | None = None,
     say: Say = unheard,
 ) -> list[TableRow]:
     """Compute a table: all craftings to the first milestone, then to the next.
@@ -128,6 +129,7 @@ def amada(
         out: the folder of all craftings and of the study.
         workers: processes that craft side by side, a thread each.
         only_done: craft nothing more, and compute rows of the milestones that are there.
+        shown: called with each crafting and what it reaches against each recogniser that it is shown to.
         say: called with a line before each part.
 
     Raises:
@@ -155,7 +157,10 @@ def amada(
     for plan in plans:
         for examples in plan_examples(study, plan, place):
             for judge in study.victims if table == TABLES[1] else plan.crafted_on:
-                rows += _measured_rows(plan, measure(study, examples, judge), told)
+                measured = measure(study, examples, judge)
+                rows += _measured_rows(plan, measured, told)
+                if shown is not None:
+                    shown(plan, measured)
     if not rows:
         raise UsageError(expected=f"examples in {place}", came="none", remedy="leave --only-done out")
     return [*_study_rows(study, told), *rows]

@@ -45,6 +45,7 @@ from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, templa
 from countenance.metrics.picture_quality import psnr, ssim
 from countenance.progress import Progress, Say, unheard
 from countenance.protocols.universal_matches import (
+    EER,
     KEYS,
     Gathering,
     MatchThresholds,
@@ -420,6 +421,36 @@ class Campaign:
             "photographs": {"train": len(self.study.sets.train), "test": len(self.study.sets.unseen)},
             "without_face": list(self.study.without_face),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class TransferMatrix:
+    """Who is fooled by whose examples.
+
+    Attributes:
+        crafted_with: names of the craftings, a row each.
+        judged_by: recognisers, a column each.
+        rates: (R, C) FMR on unseen people at the EER threshold; NaN where it was not measured.
+    """
+
+    crafted_with: Sequence[str]
+    judged_by: Sequence[str]
+    rates: NDArray[np.float64]
+
+
+def transfer_matrices(seen: Sequence[tuple[str, Measured]]) -> dict[int, TransferMatrix]:
+    """Return the matrix after each number of steps, from names of craftings and what they reach."""
+    found: dict[int, TransferMatrix] = {}
+    for steps in sorted({measured.iterations for _, measured in seen}):
+        rows = list(dict.fromkeys(name for name, measured in seen if measured.iterations == steps))
+        columns = list(dict.fromkeys(measured.judged_on for _, measured in seen))
+        rates = np.full((len(rows), len(columns)), np.nan)
+        for name, measured in seen:
+            if measured.iterations == steps:
+                place = rows.index(name), columns.index(measured.judged_on)
+                rates[place] = measured.matches.after["test"].mean[EER]
+        found[steps] = TransferMatrix(rows, columns, rates)
+    return found
 
 
 def attack(
