@@ -56,6 +56,7 @@ from countenance.recipes.facelivenet_views import (
     read_views,
     views_card,
 )
+from countenance.recipes.pretraining import PretrainedRun
 from countenance.released import detector as released_detector
 from countenance.run_history import FiguredHistory
 from countenance.scoring import score_comparisons
@@ -133,45 +134,6 @@ RECIPES: Mapping[str, DistillationRecipe] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistilledRun:
-    """What a distillation did.
-
-    Attributes:
-        epochs: that are done; the last one is taken.
-        checkpoint: the card of the network.
-        losses: mean loss of each epoch.
-        figures: after the last epoch: "cosine" to the teacher on views held out; where LFW is there, "accuracy" at the
-            best threshold, "eer" and the number of "pairs" of View 1's test part whose people taught nothing.
-        figures_before: the same of the first weights.
-        seconds: that this call took.
-        label: of the data, such as "drawn data".
-    """
-
-    epochs: int
-    checkpoint: Path
-    losses: tuple[float, ...]
-    figures: Mapping[str, float]
-    figures_before: Mapping[str, float]
-    seconds: float
-    label: str
-
-    @property
-    def best(self) -> int:
-        """The epoch that was taken, from 1: the last."""
-        return self.epochs
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the run as the command line prints it."""
-        return vars(self) | {"checkpoint": str(self.checkpoint), "best": self.best}
-
-    def told(self) -> str:
-        """Return a line that says what was done."""
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in self.figures.items())
-        before = ", ".join(f"{name} {value:.4g}" for name, value in self.figures_before.items())
-        return f"{self.epochs} epochs in {self.seconds:.1f} s; held out: {figures} (before: {before})"
-
-
 @dataclass(frozen=True)
 class School:
     """What a student is taught with; each is built when it is needed.
@@ -230,7 +192,7 @@ def distil(
     school: School = SCHOOL,
     progress: Progress = unheard,
     say: Say = unheard,
-) -> DistilledRun:
+) -> PretrainedRun:
     """Teach a student; goes on where a run of the same recipe was stopped.
 
     Args:
@@ -242,6 +204,10 @@ def distil(
         school: what the student is taught with.
         progress: called with (steps done, steps in all).
         say: called with a line before each part.
+
+    Returns:
+        The run; its figures are "cosine" to the teacher on views held out and, where LFW is there, "accuracy" at the
+        best threshold, "eer" and the number of "pairs" of View 1's test part whose people taught nothing.
 
     Raises:
         UsageError: the folder holds another run.
@@ -271,7 +237,7 @@ def distil(
             finder=school.finder,
         )
         first = {"recipe": recipe.as_json(), "data": views_card(sets, recipe.views)}
-        history = _History(Path(out), first, student, optimizer, judge)
+        history = _History(Path(out), first, student, optimizer, judge, label=_label(sets))
         history.resume()
         steps = recipe.epochs * (len(files) - 1) * (IN_PART // recipe.batch_size)
         fit(
@@ -285,14 +251,15 @@ def distil(
             after_step=lambda step: progress(step, steps),
             after_epoch=lambda report: history.note(report, is_last=report.position.epochs == recipe.epochs),
         )
-    return DistilledRun(
+    return PretrainedRun(
         epochs=history.position.epochs,
         checkpoint=Path(out) / f"{BEST}.json",
         losses=tuple(history.losses),
         figures=history.figures[-1],
         figures_before=history.figures[0],
+        parameters=sum(parameter.numel() for parameter in student.network.parameters()),
         seconds=time.perf_counter() - started,
-        label="",
+        label=_label(sets),
     )
 
 
@@ -350,6 +317,10 @@ def _warmed(steps: int) -> Callable[[int], float]:
     """Up to 1 in the first steps, then down to 0 along half a cosine."""
     warm = max(1, min(_WARM_UP, steps // 10))
     return lambda step: min(1.0, (step + 1) / warm) * 0.5 * (1 + float(np.cos(np.pi * step / steps)))
+
+
+def _label(sets: list[TeachingSet]) -> str:
+    return next((each.label for each in sets if each.label), "")
 
 
 def _pairs_of_others(data: str, sets: list[TeachingSet], split: str) -> list[Comparison]:
@@ -428,16 +399,24 @@ class _History(FiguredHistory):
     """What a run has come to after each epoch, kept in its folder."""
 
     def __init__(
-        self, folder: Path, first: Mapping[str, Any], student: _Student, optimizer: torch.optim.Optimizer, judge: _Judge
+        self,
+        folder: Path,
+        first: Mapping[str, Any],
+        student: _Student,
+        optimizer: torch.optim.Optimizer,
+        judge: _Judge,
+        *,
+        label: str,
     ) -> None:
         super().__init__(folder, first, student, optimizer, lambda: judge.figures(student))
-        self._student, self._judge = student, judge
+        self._student, self._judge, self._label = student, judge, label
 
     def note(self, report: EpochReport, *, is_last: bool) -> None:
         """Judge, and write the checkpoint to go on from; before the last one the network."""
         state = self.add(report)
         if is_last:
             point = self._judge.point(self._student)
-            done = facelivenet_state(self._student.network, point=point, **self.told(), epoch=self.position.epochs)
+            more = {**self.told(), "epoch": self.position.epochs}
+            done = facelivenet_state(self._student.network, point=point, label=self._label, **more)
             write_checkpoint(self.folder, BEST, done)
         self.write_last(state)

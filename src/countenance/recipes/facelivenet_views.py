@@ -11,7 +11,7 @@ Who may teach for LFW: faces of FER2013's Training, and people of LFW whom no pa
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from countenance.datasets.drawn_card import read_card
 from countenance.datasets.face_collections import read_photograph
 from countenance.datasets.fer2013 import NAME as FER2013
 from countenance.datasets.fer2013 import read as read_fer2013
@@ -71,6 +72,7 @@ class TeachingSet:
         people: who they are, where the set tells.
         is_filled: whether a face fills its picture, as in FER2013.
         without_face: photographs that were left out.
+        label: such as "drawn data"; "" for real faces.
     """
 
     name: str
@@ -78,6 +80,7 @@ class TeachingSet:
     people: frozenset[str]
     is_filled: bool
     without_face: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +138,8 @@ def read_teaching_sets(
         else:
             known = ", ".join((FER2013, *READERS))
             raise UsageError(expected=f"sets of faces among {known}", came=repr(name), remedy="name NAME:ROOT")
+        card = read_card(Path(root), set_name=name)
+        found[-1] = replace(found[-1], label=card.label if card else "")
         say(f"{name}: {len(found[-1].faces):,} faces, {found[-1].without_face} photographs without one")
     return found
 

@@ -14,7 +14,8 @@ from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice, TrainedRun
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.facelivenet_distillation import RECIPES as DISTILLATION
-from countenance.recipes.facelivenet_distillation import DistilledRun, distil
+from countenance.recipes.facelivenet_distillation import distil
+from countenance.recipes.facelivenet_expression import ExpressionRecipe, ExpressionRun, train_expression
 from countenance.recipes.fewframe import FIRST_FOLD, FewFrameRecipe, train_fewframe
 from countenance.recipes.fewframe import RECIPES as FEWFRAME
 from countenance.recipes.flownets import NAME as FLOWNETS_SLIM
@@ -22,6 +23,7 @@ from countenance.recipes.flownets import FlowRecipe, train_flownets
 from countenance.recipes.mlfa import RECIPES, train_mlfa
 from countenance.recipes.pretraining import Margin, PretrainedRun, PretrainingRecipe, Task, pretrain
 from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
+from countenance.trained_facelivenet import FACENET
 from countenance.vocabulary import Modality
 
 PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and Grinchuk; distillation is ours
@@ -30,7 +32,8 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-gender": PretrainingRecipe(task=Task.GENDER, epochs=20),
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
-NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *DISTILLATION)
+EXPRESSION = "facelivenet-expression"
+NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *DISTILLATION, EXPRESSION)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
@@ -55,7 +58,8 @@ class Wishes:
         frames: of a few-frame network, 2, 3 or 5.
         loss: of a few-frame network, one of `FewFrameLoss`.
         flow: of a few-frame network, a shipped flow network, the folder of a run, or a file.
-        initial: a shipped trunk, the folder of a run of pre-training, or a file.
+        initial: a shipped trunk, the folder of a run of pre-training, or a file; of facelivenet-expression, facenet or
+            the folder of a FaceLiveNet's run.
         teacher: of distillation, a released recogniser: one of `RECOGNISERS`.
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
@@ -105,13 +109,13 @@ def train(
     out: str | os.PathLike[str],
     progress: Progress = unheard,
     say: Say = unheard,
-) -> TrainedRun | PretrainedRun | DistilledRun:
+) -> TrainedRun | PretrainedRun | ExpressionRun:
     """Train by the recipe called `name`; goes on where a run in the same folder was stopped.
 
     Args:
         name: one of `NAMES`.
         wishes: what differs from the recipe.
-        data: a set as NAME:ROOT.
+        data: a set as NAME:ROOT; of a FaceLiveNet several with a comma between them.
         out: folder of the run.
         progress: called with (steps done, steps in all).
         say: called with a line before each part.
@@ -131,6 +135,12 @@ def train(
     if name in DISTILLATION:
         asked = _in_words(wishes.only(name, _OF_DISTILLATION))
         return distil(replace(DISTILLATION[name], **asked), data=data, out=out, progress=progress, say=say)
+    if name == EXPRESSION:
+        asked = wishes.only(name, _ANY | {"initial"})
+        initial = asked.pop("initial", FACENET)
+        return train_expression(
+            ExpressionRecipe(**asked), initial=initial, data=data, out=out, progress=progress, say=say
+        )
     if name == FLOWNETS_SLIM:
         flow = FlowRecipe(**wishes.only(name, _ANY))
         return train_flownets(flow, data=data, out=out, progress=progress, say=say)
