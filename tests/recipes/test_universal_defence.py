@@ -57,7 +57,7 @@ def test_the_screen_and_who_knows_it(tmp_path):
     shown = [row for row in rows if row.name.startswith("sface: examples of an FMR")]
     assert counted(shown) == 20, "seeds, milestones, optimizers at 8 / 255 and at 16 / 255: 2 x 2 x (3 + 2)"
     knowing = [row for row in rows if row.name.startswith("sface: examples of an attacker who knows")]
-    assert counted(knowing) == 4, "seeds and optimizers, at the largest budget"
+    assert counted(knowing) == 2, "the seeds, at the largest budget and one weight"
     table = read_scores(tmp_path / "screen-sface.csv")
     assert int(table.is_positive.sum()) == 46
     again = universal_defence.universal_defence("uax-screen", data="lfw:x", out=tmp_path, only_done=True)
@@ -98,7 +98,7 @@ def test_the_attackers_shift_is_the_screens(standing_in, tmp_path):
 
 def test_plans_of_who_knows_the_screen():
     plans = adaptive_plans("sface")
-    assert {plan.recipe.optimizer for plan in plans} == {UniversalOptimizer.SIGN, UniversalOptimizer.COUNT}
+    assert {plan.recipe.optimizer for plan in plans} == {UniversalOptimizer.COUNT}
     assert all(plan.recipe.diversity and plan.recipe.penalty_weight > 0 for plan in plans)
     assert len({plan.folder for plan in plans}) == len(plans)
 

@@ -96,21 +96,23 @@ def _shrunk(pictures: Tensor) -> Tensor:
 
 
 def adaptive_plans(name: str) -> list[Plan]:
-    """Return the craftings of an attacker who knows the screen of a recogniser and has the largest budget."""
+    """Return the craftings of an attacker who knows the screen of a recogniser and has the largest budget.
+
+    He counts matches, of pictures changed at random, and pays for their shift.
+    """
     return [
         Plan(
-            f"{name}, knows the screen, {BUDGETS[-1]}/255, {optimizer}, weight {weight:g}",
+            f"{name}, knows the screen, {BUDGETS[-1]}/255, {UniversalOptimizer.COUNT}, weight {weight:g}",
             (name,),
             UniversalRecipe(
                 epsilon=BUDGETS[-1] / 255,
-                optimizer=optimizer,
+                optimizer=UniversalOptimizer.COUNT,
                 iterations=ADAPTIVE_STEPS,
                 diversity=True,
                 precision=precision_of((name,)),
                 penalty_weight=weight,
             ),
         )
-        for optimizer in (UniversalOptimizer.SIGN, UniversalOptimizer.COUNT)
         for weight in ADAPTIVE_WEIGHTS
     ]
 
