@@ -33,7 +33,13 @@ def campaign(tmp_path):
     samples = [IdentitySample(identifier=f"{name}_{k}", subject=name, path=tmp_path) for k, name in enumerate(names)]
     victims = {
         name: Victim(
-            name=name, source=name, seeds=seeds, train=train, unseen=unseen, thresholds=match_thresholds(train)
+            name=name,
+            source=name,
+            seeds=seeds,
+            train=train,
+            unseen=unseen,
+            thresholds=match_thresholds(train),
+            chips={},
         )
         for name in ("sface", "facenet")
     }

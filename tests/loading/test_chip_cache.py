@@ -10,7 +10,7 @@ from countenance.datasets.samples import IdentitySample
 from countenance.errors import DataError, NoFace, ProtocolMismatch, UsageError
 from countenance.faces.chip import CHIP
 from countenance.faces.detection import Face
-from countenance.loading.chip_cache import chip_cache, templates_of
+from countenance.loading.chip_cache import chip_cache, refuse_stale, templates_of
 
 
 class FaceWhereLight:
@@ -77,6 +77,21 @@ def test_templates_are_made_once_for_each_recogniser(photographs, tmp_path):
     (tmp_path / "d" / "templates-sface.safetensors").write_bytes(path.read_bytes())
     with pytest.raises(DataError, match="1 templates"):
         templates_of(fewer, "sface", build)
+
+
+def test_templates_of_another_version_of_a_recogniser_are_refused(photographs, tmp_path):
+    chips = chip_cache(photographs, tmp_path / "c", detector=FaceWhereLight())
+
+    def version(turn):
+        angles = np.arange(4) * 0.7 + turn
+        return lambda faces: np.tile(np.stack([np.cos(angles), np.sin(angles)]).ravel() / 2, (len(faces), 1))
+
+    templates_of(chips, "dlib", lambda: version(0.0))
+    refuse_stale(chips, "dlib", version(0.0001))
+    with pytest.raises(DataError, match=r"templates of today's dlib in .*; came those of another version"):
+        refuse_stale(chips, "dlib", version(0.01))
+    with pytest.raises(DataError, match="another version"):
+        refuse_stale(chips, "dlib", lambda faces: np.ones((len(faces), 3), np.float32))
 
 
 def test_what_is_not_the_cache_of_these_is_refused(photographs, tmp_path):

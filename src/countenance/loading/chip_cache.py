@@ -29,6 +29,7 @@ _FORMAT = 1
 _CARD, _PIXELS, _TEMPLATES = "card.json", "chips.u8", "templates-{}.safetensors"
 _ANEW = "remove the folder, or name another one"
 _THREADS = 2
+_SAME_WITHIN = 1e-3  # of a number of a template: other processors round otherwise, other pixels show
 
 Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Chips (N, 160, 160, 3) to templates (N, D) of length 1."""
@@ -130,6 +131,23 @@ def templates_of(
             expected=f"{len(chips.pixels):,} templates in {path}", came=f"{found.shape}", remedy="remove it"
         )
     return found
+
+
+def refuse_stale(chips: ChipSet, name: str, embed: Embedder) -> None:
+    """Refuse templates that another version of a recogniser made: the first chip is embedded again.
+
+    Raises:
+        DataError: it does not get the template that is kept.
+    """
+    kept = templates_of(chips, name, lambda: embed)[:1].astype(np.float64)
+    again = embed(np.array(chips.pixels[:1])).astype(np.float64)
+    if again.shape != kept.shape or not np.abs(again - kept).max() <= _SAME_WITHIN:
+        path = chips.folder / _TEMPLATES.format(name)
+        raise DataError(
+            expected=f"templates of today's {name} in {path}",
+            came="those of another version",
+            remedy="remove the file, and what was crafted towards it",
+        )
 
 
 def _build(samples: Sequence[IdentitySample], part: Path, digest: str, detector: Detector, progress: Progress) -> None:

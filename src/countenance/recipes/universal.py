@@ -41,7 +41,7 @@ from countenance.errors import DataError, UsageError
 from countenance.faces.detection import Detector
 from countenance.files import sha256_of, write_atomically
 from countenance.images import read_image
-from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, templates_of
+from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, refuse_stale, templates_of
 from countenance.metrics.picture_quality import psnr, ssim
 from countenance.progress import Progress, Say, unheard
 from countenance.protocols.universal_matches import (
@@ -75,6 +75,7 @@ class Victim:
         train: the training people's other photographs.
         unseen: photographs of other people.
         thresholds: by the training people's pairs.
+        chips: that the templates were made of.
     """
 
     name: str
@@ -83,11 +84,19 @@ class Victim:
     train: Gathering
     unseen: Gathering
     thresholds: MatchThresholds
+    chips: Mapping[str, ChipSet]
 
     @cached_property
     def embed(self) -> Embedder:
-        """The recogniser, from chips to templates; built when it is first asked for."""
-        return chip_embedder(self.source)
+        """The recogniser, from chips to templates; built when it is first asked for.
+
+        Raises:
+            DataError: the templates are those of another version of it.
+        """
+        embed = chip_embedder(self.source)
+        for found in self.chips.values():
+            refuse_stale(found, self.name, embed)
+        return embed
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +250,8 @@ def open_study(
             part: Gathering(templates_of(found, name, embed, progress=progress), found.subjects)
             for part, found in chips.items()
         }
-        victims[name] = Victim(name=name, source=source, **made, thresholds=match_thresholds(made["train"]))
+        thresholds = match_thresholds(made["train"])
+        victims[name] = Victim(name=name, source=source, **made, thresholds=thresholds, chips=chips)
     return Study(
         sets=sets,
         seeds=np.array(chips["seeds"].pixels),
@@ -501,10 +511,17 @@ def to_pixels(chips: NDArray[np.uint8]) -> Tensor:
 
 
 def surrogate_of(victim: Victim) -> Surrogate:
-    """Return a recogniser as an attacker holds it, with the training people's templates as targets."""
+    """Return a recogniser as an attacker holds it, with the training people's templates as targets.
+
+    Raises:
+        DataError: the templates are those of another version of it.
+    """
+    network = differentiable(victim.source)
+    if "train" in victim.chips:
+        refuse_stale(victim.chips["train"], victim.name, chip_embedder(victim.source, network=network))
     return Surrogate(
         name=victim.name,
-        network=differentiable(victim.source),
+        network=network,
         targets=torch.from_numpy(victim.train.templates),
         threshold=victim.thresholds.values[COUNTED_AT],
         own=torch.from_numpy(victim.seeds.templates),

@@ -42,7 +42,7 @@ from countenance.datasets.universal_sets import lfw_beside_view_1
 from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.gallery import Gallery, audit
-from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, templates_of
+from countenance.loading.chip_cache import ChipSet, Embedder, chip_cache, refuse_stale, templates_of
 from countenance.metrics.counts import Proportion
 from countenance.metrics.intervals import clopper_pearson
 from countenance.progress import Say, unheard
@@ -206,6 +206,9 @@ def _examined(chips: ChipSet, name: str) -> Examined:
 
 
 def _defended(study: Study, name: str, strangers: ChipSet) -> Defended:
+    for chips in (strangers, study.chips["train"]):
+        refuse_stale(chips, name, study.victims[name].embed)
+        refuse_stale(chips, _name_of_variants(name), _variants_of(study.victims[name].embed))
     found, subjects = _examined(strangers, name), text(strangers.subjects.tolist())
     roles = assign_roles(subjects)
     screen = calibrate_screen(
