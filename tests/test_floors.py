@@ -21,10 +21,10 @@ FLOORS = (
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
     "attacks protocols challenge evaluation conformal drawn_sets presentation_scoring clip_scoring run_history trained "
     "trained_facelivenet transfer",
-    "systems released shipped presentation_training ensemble_scoring window_scoring clip_authentication screening "
-    "gallery",
-    "recipes report export bulk authentication enrolment presentation_check verification_check reproduction "
-    "demonstration explanation",
+    "systems released shipped recognisers presentation_training ensemble_scoring window_scoring clip_authentication "
+    "screening gallery",
+    "recipes report export bulk authentication expression_reading enrolment presentation_check verification_check "
+    "reproduction demonstration explanation",
     "service bench console attack_report",
     "cli __init__ __main__",
 )
@@ -37,6 +37,8 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("reproduction", "report"): "and its hard samples shown",
     ("demonstration", "report"): "the demonstration ends in a report",
     ("demonstration", "recipes"): "and trains a small ensemble",
+    ("recognisers", "released"): "a recogniser has one name, wherever it comes from",
+    ("recognisers", "shipped"): "likewise",
     ("window_scoring", "ensemble_scoring"): "several networks of clips are reported as those of stills",
     ("explanation", "authentication"): "what is explained has been decided",
     ("explanation", "report"): "and is shown on a sheet",

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from countenance.authentication import SensorDecision, check, verify
+    from countenance.authentication import SensorDecision, VerificationDecision, check, verify
     from countenance.bulk import score
     from countenance.clip_authentication import ClipDecision
     from countenance.conformal import Calibration, calibrate
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from countenance.errors import CountenanceError
     from countenance.evaluation import Evaluation, evaluate
     from countenance.explanation import Explanation, explain
+    from countenance.expression_reading import ReadExpression, read_expressions
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
     from countenance.recipes.mlfa import MlfaRecipe, train_mlfa
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "SensorDecision": "authentication",
+    "VerificationDecision": "authentication",
     "check": "authentication",
     "verify": "authentication",
     "score": "bulk",
@@ -61,6 +63,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "Explanation": "explanation",
     "explain": "explanation",
+    "ReadExpression": "expression_reading",
+    "read_expressions": "expression_reading",
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
@@ -98,8 +102,10 @@ __all__ = [
     "OperatingPoint",
     "PresentationTable",
     "PretrainingRecipe",
+    "ReadExpression",
     "SensorDecision",
     "SlimPadRecipe",
+    "VerificationDecision",
     "Wishes",
     "__version__",
     "calibrate",
@@ -112,6 +118,7 @@ __all__ = [
     "mean_of",
     "presentation_table",
     "pretrain",
+    "read_expressions",
     "read_image",
     "read_label_list",
     "read_scores",

@@ -25,7 +25,8 @@ from countenance.networks.catalogue import RECORDS
 from countenance.networks.record import Task
 from countenance.networks.slim_pad import channels_of
 from countenance.presentation_scoring import scores_of, stack_planes
-from countenance.released import detector, operating_point, presentation_network, recogniser
+from countenance.recognisers import stated_recogniser
+from countenance.released import detector, operating_point, presentation_network
 from countenance.shipped import FEWFRAME_SLIM, MLFA_SLIM, StatedNetwork, stated_clip_network, stated_network, words
 from countenance.transforms.resizing import resized
 from countenance.vocabulary import Decision, Modality, Reason
@@ -57,6 +58,17 @@ class SensorDecision(Decision):
 
     sensors: tuple[Modality, ...]
     missing: Missing
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationDecision(Decision):
+    """A decision whether two photographs show one person.
+
+    Attributes:
+        label: of the data that the network was trained on, such as "drawn data"; "" for real data.
+    """
+
     label: str
 
 
@@ -203,7 +215,7 @@ def _score(seen: AlignedPlanes, network: StatedNetwork) -> float:
 
 def verify(
     reference: str | os.PathLike[str], probe: str | os.PathLike[str], *, model: str = "sface", detect: str = "yunet"
-) -> Decision:
+) -> VerificationDecision:
     """Decide whether two photographs show the same person.
 
     Of several faces the one that is largest and most central is taken. It does not ask whether the person is live.
@@ -211,7 +223,7 @@ def verify(
     Args:
         reference: one photograph.
         probe: the other.
-        model: the recogniser.
+        model: the recogniser, as `recognisers.stated_recogniser` takes it.
         detect: the face detector, "yunet" or "mtcnn".
 
     Returns:
@@ -220,18 +232,20 @@ def verify(
     Raises:
         InputError: an image cannot be read, or shows no face.
         DataError: a file is missing, or the network's weights cannot be had.
-        UsageError: an unknown model or detector.
+        UsageError: an unknown model or detector, or a model for which no threshold is stated.
     """
-    point = operating_point(model, task=Task.VERIFICATION)
+    stated = stated_recogniser(model)
+    point = stated.point
     photographs = [read_image(reference), read_image(probe)]
     finder = detector(detect)
-    network = recogniser(model)
+    network = stated.build(1)
     faces = [
         network.cut(pixels, central_face(finder.detect(pixels), pixels.shape, name=os.fspath(source)))
         for pixels, source in zip(photographs, (reference, probe), strict=True)
     ]
     templates = network.embed(np.stack(faces))
-    return _decided(float(templates[0] @ templates[1]), point, model, otherwise=Reason.NOT_THE_SAME_PERSON)
+    decided = _decided(float(templates[0] @ templates[1]), point, model, otherwise=Reason.NOT_THE_SAME_PERSON)
+    return VerificationDecision(**vars(decided), label=stated.label)
 
 
 def _decided(score: float, point: OperatingPoint, model: str, *, otherwise: Reason) -> Decision:

@@ -14,10 +14,10 @@ from countenance.datasets.siw import NAME as SIW
 from countenance.ensemble_scoring import EnsembleReport, score_ensemble
 from countenance.errors import UsageError, at_least
 from countenance.files import refuse_as_target
-from countenance.networks.record import Task
 from countenance.presentation_scoring import Precision
 from countenance.progress import Progress, unheard
-from countenance.released import detector, known_for, recogniser
+from countenance.recognisers import stated_recogniser
+from countenance.released import detector
 from countenance.scores import mean_of, write_table
 from countenance.scoring import ScoringReport, score_comparisons
 from countenance.shipped import presentation_module, stated_clip_network
@@ -58,7 +58,8 @@ def score(
     """Score one split of a data set; several networks give the mean of their scores.
 
     Args:
-        networks: names of recognisers for a set of pairs; folders of runs for a set of presentations.
+        networks: recognisers for a set of pairs, as `recognisers.stated_recogniser` takes them; folders of runs for a
+            set of presentations.
         data: "NAME:ROOT", such as "lfw:/data/lfw".
         split: of that set; see its reader.
         folds: of a set of pairs, such as "1-5" or "1,3"; all by default.
@@ -95,19 +96,18 @@ def score(
             came=data,
             remedy="leave --mirror, --precision and --members out",
         )
-    for name in networks:
-        known_for(name, task=Task.VERIFICATION)
+    found = [stated_recogniser(name) for name in networks]
     comparisons = _comparisons(data, split, folds)
     finder = detector(detect)
     reports = [
         score_comparisons(
             comparisons,
             detector=finder,
-            recogniser=recogniser(name, threads=threads),
+            recogniser=each.build(threads),
             progress=progress,
             threads=threads,
         )
-        for name in networks
+        for each in found
     ]
     return replace(
         reports[0],

@@ -268,7 +268,8 @@ def score(
     """Score a data set with one or several networks (the mean of their scores) and write the score table.
 
     Args:
-        networks: names of networks, such as sface, for pairs; folders of runs for presentations.
+        networks: for pairs names of networks, such as sface, or folders of FaceLiveNets' runs; folders of runs for
+            presentations.
         data: the set as NAME:ROOT, such as lfw:/data/lfw.
         out: the score table to write.
         split: train, development or test; for lfw also view1 (train and development).
@@ -339,6 +340,7 @@ def train(
     initial: str | None = None,
     frames: int | None = None,
     loss: str | None = None,
+    layout: str | None = None,
     flow: str | None = None,
     teacher: str | None = None,
     teachers: tuple[Path, ...] | None = None,
@@ -354,10 +356,12 @@ def train(
     Args:
         recipe: mlfa-slim, mlfa-released, mlfa-released-two-stage, mlfa-paper, slim-pad, fewframe-slim, fewframe-paper,
             pretraining-sphereface, pretraining-arcface, pretraining-gender, pretraining-distillation, flownets-slim,
-            facelivenet-distilled or facelivenet-slim-distilled.
+            facelivenet-paper, facelivenet-released, facelivenet-distilled, facelivenet-slim-distilled or
+            facelivenet-expression.
         data: a set of still presentations as NAME:ROOT, such as casia-surf:/data/CASIA-SURF; siw for fewframe; of faces
-            for pretraining; any of these for flownets-slim; faces of fer2013 and lfw, or of a set of identities, with a
-            comma between them, for a distilled facelivenet.
+            for pretraining, facelivenet-paper and facelivenet-released; any of these for flownets-slim; faces of
+            fer2013 and lfw, or of a set of identities, with a comma between them, for a distilled facelivenet; of
+            fer2013, ck-plus, oulu-casia or sfew, likewise, for facelivenet-expression.
         out: folder of the run; score takes it as a network.
         epochs: in all, where not the recipe's.
         batch_size: samples in a step, where not the recipe's.
@@ -366,17 +370,21 @@ def train(
         fold: of casia-surf, attack-1 to attack-3 or subject-1 to subject-5 (the whole training split by default); of
             siw, protocol-1, protocol-2-1 to protocol-2-4, protocol-3-1 or protocol-3-2 (protocol-1 by default).
         initial: pre-trained trunk that an mlfa begins from: sphereface, arcface, distilled, gender (they lie in the
-            package), the folder of a run, or a file of yours.
+            package), the folder of a run, or a file of yours; first stage of facelivenet-expression: facenet (its
+            released weights, the default) or the folder of a FaceLiveNet's run.
         frames: of a few-frame network, 2, 3 or 5.
         loss: of a few-frame network: cross-entropy, contrastive, triplet, arcface, cosface, sphereface,
-            arcface+triplet or arcface+contrastive.
+            arcface+triplet or arcface+contrastive; of facelivenet-paper and facelivenet-released, what is added to the
+            softmax loss: class-wise-triplet, class-wise-hinge or centre.
+        layout: of these two, official (13 million parameters), slim (1.3 million) or full (facenet's).
         flow: of a few-frame network, the flow encoder beside it: flownets-slim (it lies in the package), the folder
             of a run of that recipe, or a file of yours; none by default.
         teacher: recogniser that pretraining-distillation learns from: sface, facenet or fr_feature.
         teachers: folders of runs whose ensemble an mlfa learns from.
         precision: float32 or bfloat16.
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
-        devices: what an mlfa is trained on, such as cuda; the processor by default.
+        devices: what an mlfa, facelivenet-paper or facelivenet-released is trained on, such as cuda; the processor by
+            default.
         bona_fide_label: as for datasets check.
         seed: makes it repeatable.
         json: print one JSON object.
@@ -397,6 +405,7 @@ def train(
         initial=initial,
         frames=frames,
         loss=loss,
+        layout=layout,
         flow=flow,
         teacher=teacher,
         teachers=teachers,
@@ -528,15 +537,51 @@ def verify(
     Args:
         a: one photograph.
         b: the other.
-        model: the recogniser.
+        model: a released recogniser, facelivenet-full, or the folder of a FaceLiveNet's run.
         detector: yunet or mtcnn.
         json: print one JSON object.
     """
     from countenance.authentication import verify as decide
 
     decision = decide(a, b, model=model, detect=detector)
-    names = {"similarity": decision.score, "accepted": decision.accepted}
+    names = {"similarity": decision.score, "accepted": decision.accepted, "label": decision.label}
+    if decision.label and not json:
+        print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
     return _decided(decision, names, words=("the same person", "not the same person"), json=json)
+
+
+def expression(
+    images: Positional[tuple[Path, ...]],
+    *,
+    model: str = "facelivenet-slim",
+    detector: str = "yunet",
+    mirror: bool = False,
+    json: bool = False,
+) -> int:
+    """Tell how probable each expression is on the central face of each photograph.
+
+    Args:
+        images: photographs.
+        model: the folder of a run of facelivenet-expression, or a network in the package.
+        detector: yunet or mtcnn.
+        mirror: the mean over each face as it is and mirrored left to right.
+        json: print one JSON object.
+    """
+    from countenance.console import percent, print_table
+    from countenance.expression_reading import read_expressions
+
+    found = read_expressions(images, model=model, detect=detector, mirror=mirror)
+    label = found[0].label
+    card = {"expressions": [each.as_json() for each in found], "model": model, "label": label}
+    if not _printed(card, wanted=json):
+        if label:
+            print(f"*** the network was trained on {label}: it tells nothing about real faces ***")
+        names = tuple(found[0].probabilities)
+        print_table(
+            ("photograph", "expression", *names),
+            ((str(each.file), each.expression, *map(percent, each.probabilities.values())) for each in found),
+        )
+    return ACCEPTED
 
 
 def weights_list(*, json: bool = False) -> int:
@@ -971,6 +1016,7 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "check": check,
     "explain": explain,
     "verify": verify,
+    "expression": expression,
     "enrol": enrol,
     "forget": forget,
     "gallery list": gallery_list,

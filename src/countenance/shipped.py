@@ -20,11 +20,15 @@ from countenance.files import existing_file, sha256_of
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.record import MeasuredResult, NetworkRecord, Task
 from countenance.trained import TrainedNetwork, clip_network_of, is_of_clips, is_run, network_of
+from countenance.trained_facelivenet import FACENET as FACENET_WEIGHTS
+from countenance.trained_facelivenet import StatedFaceLiveNet, stated_facelivenet, stated_stage_1
 from countenance.vocabulary import Modality, Split
 
 MLFA_SLIM = "mlfa-slim"  # judges without a sensor too
 MLFA_DISTILLED = "mlfa-distilled"  # the better of the two, where there are all three
 FEWFRAME_SLIM = "fewframe-slim"
+FACELIVENET_SLIM = "facelivenet-slim"
+FACELIVENET_FULL = "facelivenet-full"  # facenet's published weights: it knows faces again, and tells no expressions
 CLIP = "clip"  # the unit of a threshold: a clip's mean score rather than one window's
 _FOLDER = "shipped_networks"
 TRUNKS = ("sphereface", "arcface", "distilled", "gender")  # pre-trained as `recipes.named.PRETRAINING` says
@@ -260,6 +264,35 @@ def stated_clip_network(name: str) -> StatedClipNetwork:
             remedy="choose one on the development split, or name another network",
         )
     return StatedClipNetwork(name=name, module=module, point=points[0], label=label)
+
+
+def is_face_live_network(name: str) -> bool:
+    """Tell whether `stated_face_live_network` is to be asked for a name: no released recogniser is called so."""
+    return name in {FACELIVENET_FULL, FACELIVENET_SLIM} or Path(name).is_dir() or Path(name).suffix == ".json"
+
+
+def stated_face_live_network(name: str) -> StatedFaceLiveNet:
+    """Build a FaceLiveNet with the threshold of verification that its card states.
+
+    Args:
+        name: "facelivenet-slim", which lies in the package; "facelivenet-full", facenet's published weights without
+            expressions; the folder of a run (``./NAME`` for one of these names), or a card in it.
+
+    Raises:
+        UsageError: none of these.
+        DataError: its card or its tensors are damaged, another network's, or cannot be had.
+    """
+    if name == FACELIVENET_FULL:
+        return replace(stated_stage_1(FACENET_WEIGHTS), source=name)
+    if name == FACELIVENET_SLIM and _is_shipped(name):
+        return replace(stated_facelivenet(trunks_folder() / name), source=name)
+    if name == FACELIVENET_SLIM or not is_face_live_network(name):
+        raise UsageError(
+            expected=f"a FaceLiveNet: {FACELIVENET_SLIM}, {FACELIVENET_FULL} or the folder of a run",
+            came=f"the network {name!r}" + (", which is not in this package yet" if name == FACELIVENET_SLIM else ""),
+            remedy="train one: countenance train facelivenet-expression --data fer2013:ROOT --out RUN",
+        )
+    return stated_facelivenet(name)
 
 
 def _record(name: str) -> NetworkRecord | None:

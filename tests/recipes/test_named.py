@@ -9,7 +9,10 @@ import countenance.recipes.named as door
 from countenance.errors import UsageError
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice
+from countenance.recipes.facelivenet import RECIPES as STAGE_1
+from countenance.recipes.facelivenet import ClassLoss
 from countenance.recipes.facelivenet_distillation import DistillationRecipe
+from countenance.recipes.facelivenet_expression import ExpressionRecipe
 from countenance.recipes.flownets import FlowRecipe
 from countenance.recipes.mlfa import RELEASED, SLIM
 from countenance.recipes.named import NAMES, Wishes, train
@@ -22,7 +25,8 @@ from countenance.vocabulary import Modality
 def asked(monkeypatch):
     """What reaches the recipes, instead of a training."""
     seen: list[tuple[Any, dict[str, Any]]] = []
-    for name in ("train_mlfa", "train_slim_pad", "train_flownets", "pretrain", "distil"):
+    trainings = "train_mlfa train_slim_pad train_flownets pretrain distil train_expression train_facelivenet"
+    for name in trainings.split():
         monkeypatch.setattr(door, name, lambda recipe, **options: seen.append((recipe, options)))
 
     def last(name, **wishes):
@@ -41,7 +45,7 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
     slim = DistillationRecipe(layout="slim", initialised=False, epochs=9, learning_rate=3e-3)
     assert asked("facelivenet-slim-distilled", epochs=9)[0] == slim
-    assert len(NAMES) == 14
+    assert len(NAMES) == 17
 
 
 def test_wishes_reach_the_recipe(asked):
@@ -79,6 +83,21 @@ def test_wishes_reach_the_recipe(asked):
     assert asked("slim-pad", modalities="depth,rgb")[0].modalities == (Modality.DEPTH, Modality.RGB)
 
 
+def test_expressions_are_learnt_from_facenet_unless_a_run_is_named(asked):
+    recipe, options = asked("facelivenet-expression")
+    assert (recipe, options["initial"]) == (ExpressionRecipe(), "facenet")
+    recipe, options = asked("facelivenet-expression", epochs=3, batch_size=8, seed=2, initial="runs/stage-1")
+    assert (recipe, options["initial"]) == (ExpressionRecipe(epochs=3, batch_size=8, seed=2), "runs/stage-1")
+    assert (options["data"], options["out"]) == ("set:root", "run")
+
+
+def test_a_first_stage_has_a_layout_and_a_loss(asked):
+    assert asked("facelivenet-paper")[0] == STAGE_1["facelivenet-paper"]
+    changed = asked("facelivenet-released", layout="slim", loss="class-wise-hinge", seed=2, devices="cuda")[0]
+    wishes: dict[str, Any] = {"layout": "slim", "loss": ClassLoss.HINGE, "seed": 2, "device": "cuda"}
+    assert changed == replace(STAGE_1["facelivenet-released"], **wishes)
+
+
 @pytest.mark.parametrize(
     ("name", "wishes", "words"),
     [
@@ -88,6 +107,10 @@ def test_wishes_reach_the_recipe(asked):
         ("pretraining-gender", {"choice": "last"}, "options that pretraining-gender knows: batch-size, epochs, seed"),
         ("pretraining-arcface", {"teacher": "sface"}, "came --teacher"),
         ("mlfa-slim", {"teacher": "sface"}, "came --teacher"),
+        ("facelivenet-expression", {"precision": "bfloat16"}, "came --precision"),
+        ("facelivenet-paper", {"loss": "arcface"}, "loss among class-wise-triplet, class-wise-hinge, centre"),
+        ("facelivenet-paper", {"initial": "facenet"}, "came --initial"),
+        ("facelivenet-expression", {"layout": "slim"}, "came --layout"),
         (
             "pretraining-distillation",
             {"teacher": "vgg"},

@@ -13,6 +13,8 @@ from countenance.networks.slim_pad import NAME as SLIM_PAD
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice, TrainedRun
 from countenance.progress import Progress, Say, unheard
+from countenance.recipes.facelivenet import RECIPES as STAGE_1
+from countenance.recipes.facelivenet import ClassLoss, train_facelivenet
 from countenance.recipes.facelivenet_distillation import RECIPES as DISTILLATION
 from countenance.recipes.facelivenet_distillation import distil
 from countenance.recipes.facelivenet_expression import ExpressionRecipe, ExpressionRun, train_expression
@@ -33,12 +35,14 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
 EXPRESSION = "facelivenet-expression"
-NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *DISTILLATION, EXPRESSION)
+FACE_LIVE = (*STAGE_1, *DISTILLATION, EXPRESSION)
+NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *FACE_LIVE)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
 _OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
 _OF_DISTILLATION = _ANY | {"precision"}
+_OF_STAGE_1 = _ANY | {"layout", "loss", "devices"}
 _OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
 _WORDS: Mapping[str, type[StrEnum]] = {"choice": Choice, "precision": Precision, "loss": FewFrameLoss}
 Word = TypeVar("Word", bound=StrEnum)
@@ -56,7 +60,8 @@ class Wishes:
         bona_fide_label: as for `named.inspect_named`.
         fold: of CASIA-SURF's training split, such as "attack-1"; of SiW's protocols, such as "protocol-2-1".
         frames: of a few-frame network, 2, 3 or 5.
-        loss: of a few-frame network, one of `FewFrameLoss`.
+        loss: of a few-frame network, one of `FewFrameLoss`; of a FaceLiveNet's first stage, one of `ClassLoss`.
+        layout: of a FaceLiveNet's first stage, such as "slim".
         flow: of a few-frame network, a shipped flow network, the folder of a run, or a file.
         initial: a shipped trunk, the folder of a run of pre-training, or a file; of facelivenet-expression, facenet or
             the folder of a FaceLiveNet's run.
@@ -76,6 +81,7 @@ class Wishes:
     fold: str | None = None
     frames: int | None = None
     loss: str | None = None
+    layout: str | None = None
     flow: str | None = None
     initial: str | None = None
     teacher: str | None = None
@@ -132,15 +138,8 @@ def train(
             progress=progress,
             say=say,
         )
-    if name in DISTILLATION:
-        asked = _in_words(wishes.only(name, _OF_DISTILLATION))
-        return distil(replace(DISTILLATION[name], **asked), data=data, out=out, progress=progress, say=say)
-    if name == EXPRESSION:
-        asked = wishes.only(name, _ANY | {"initial"})
-        initial = asked.pop("initial", FACENET)
-        return train_expression(
-            ExpressionRecipe(**asked), initial=initial, data=data, out=out, progress=progress, say=say
-        )
+    if name in FACE_LIVE:
+        return _train_face_live(name, wishes, data=data, out=out, progress=progress, say=say)
     if name == FLOWNETS_SLIM:
         flow = FlowRecipe(**wishes.only(name, _ANY))
         return train_flownets(flow, data=data, out=out, progress=progress, say=say)
@@ -172,6 +171,24 @@ def train(
         progress=progress,
         say=say,
     )
+
+
+def _train_face_live(
+    name: str, wishes: Wishes, *, data: str, out: str | os.PathLike[str], progress: Progress, say: Say
+) -> PretrainedRun | ExpressionRun:
+    """Both stages of a FaceLiveNet, and what takes the place of the first."""
+    if name in STAGE_1:
+        asked = wishes.only(name, _OF_STAGE_1)
+        if "loss" in asked:
+            asked["loss"] = _word(ClassLoss, asked["loss"], "loss")
+        asked = {"device" if wish == "devices" else wish: value for wish, value in asked.items()}
+        return train_facelivenet(replace(STAGE_1[name], **asked), data=data, out=out, progress=progress, say=say)
+    if name in DISTILLATION:
+        asked = _in_words(wishes.only(name, _OF_DISTILLATION))
+        return distil(replace(DISTILLATION[name], **asked), data=data, out=out, progress=progress, say=say)
+    asked = wishes.only(name, _ANY | {"initial"})
+    initial = asked.pop("initial", FACENET)
+    return train_expression(ExpressionRecipe(**asked), initial=initial, data=data, out=out, progress=progress, say=say)
 
 
 def _few_frames(name: str, wishes: Wishes) -> tuple[FewFrameRecipe, str]:

@@ -18,12 +18,12 @@ A share of the people is held out, and nothing is chosen by them: the run ends w
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -261,7 +261,7 @@ def pretrain(
         raise UsageError(
             expected=f"a set of faces among {', '.join(READERS)}", came=repr(name), remedy="name one of them"
         )
-    samples = _shortened(READERS[name](root), recipe)
+    samples = shortened(READERS[name](root), photographs=recipe.photographs, seed=recipe.seed)
     say(f"looking at the whole of {data}")
     found = inspect_named(data)
     if name != LFW:  # its reader has refused already where a photograph of View 1 is missing; View 2 is not needed
@@ -351,22 +351,21 @@ class _Pictures:
 
     @property
     def digest(self) -> str:
-        """Of what was listed: identifiers, people, what else is told, lengths of files."""
-        rows = [
-            [
-                sample.identifier,
-                sample.subject,
-                sorted(sample.attributes.items()),
-                sample.path.stat().st_size if sample.offset is None else sample.offset,
-            ]
-            for sample in self.samples
-        ]
-        return sha256_of(json.dumps([self.side, rows]).encode())
+        """Of what was listed."""
+        return list_digest(self.samples, side=self.side)
+
+
+class NumberedPictures(Protocol):
+    """Anything that hands out pictures of one size."""
+
+    def of(self, number: int) -> NDArray[np.uint8]:
+        """(side, side, 3) of one of them."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """Some of the photographs, with labels; a `PlaneSource`.
+class LabelledPart:
+    """Some of the pictures, with labels; a `PlaneSource`.
 
     Attributes:
         pictures: all of them.
@@ -374,7 +373,7 @@ class _Part:
         labels: (M,) the class of each.
     """
 
-    pictures: _Pictures
+    pictures: NumberedPictures
     rows: NDArray[np.intp]
     labels: NDArray[np.int64]
 
@@ -382,7 +381,7 @@ class _Part:
         return len(self.rows)
 
     def gather(self, numbers: NDArray[np.intp]) -> dict[Modality, NDArray[np.uint8]]:
-        """Return (B, side, side, 3) of the photographs of these numbers."""
+        """Return (B, side, side, 3) of the pictures of these numbers."""
         return {Modality.RGB: np.stack([self.pictures.of(int(row)) for row in self.rows[numbers]])}
 
 
@@ -396,28 +395,70 @@ class _Course:
         people: (in training, held out).
     """
 
-    train: _Part
-    held_out: _Part
+    train: LabelledPart
+    held_out: LabelledPart
     people: tuple[int, int]
 
 
-def _shortened(samples: Sequence[IdentitySample], recipe: PretrainingRecipe) -> list[IdentitySample]:
-    """As many people as the recipe's number of photographs allows, drawn with its seed; the order stays."""
-    if recipe.photographs is None or len(samples) <= recipe.photographs:
+def shortened(samples: Sequence[IdentitySample], *, photographs: int | None, seed: int) -> list[IdentitySample]:
+    """Return as many whole people as a number of photographs allows, drawn with a seed; the order stays.
+
+    Args:
+        samples: in any order.
+        photographs: most that are kept; None: all.
+        seed: of the draw.
+    """
+    if photographs is None or len(samples) <= photographs:
         return list(samples)
     counts: dict[str, int] = {}
     for sample in samples:
         counts[sample.subject] = counts.get(sample.subject, 0) + 1
     kept, total = set(), 0
-    for subject in _drawn_order(counts, recipe.seed):
-        if total + counts[subject] <= recipe.photographs:
+    for subject in _drawn_order(counts, seed):
+        if total + counts[subject] <= photographs:
             kept.add(subject)
             total += counts[subject]
     return [sample for sample in samples if sample.subject in kept]
 
 
-def _drawn_order(subjects: Mapping[str, int], seed: int) -> list[str]:
-    names = sorted(subjects)
+def apart(subjects: Iterable[str], *, share: float, seed: int) -> tuple[list[str], list[str]]:
+    """Return the people to learn from and those held out.
+
+    Args:
+        subjects: of all samples.
+        share: of the people that is held out; two at least.
+        seed: of the draw.
+
+    Raises:
+        UsageError: fewer than two people would be left to learn from.
+    """
+    order = _drawn_order(subjects, seed)
+    count = max(2, round(share * len(order)))
+    if len(order) < count + 2:
+        raise UsageError(
+            expected="at least two people to learn from and two to hold out",
+            came=f"{len(order)} in all",
+            remedy="name a larger set, or hold out a smaller share",
+        )
+    return order[count:], order[:count]
+
+
+def list_digest(samples: Sequence[IdentitySample], *, side: int) -> str:
+    """Return the digest of a list: identifiers, people, what else is told, lengths of files, and the pictures' side."""
+    rows = [
+        [
+            sample.identifier,
+            sample.subject,
+            sorted(sample.attributes.items()),
+            sample.path.stat().st_size if sample.offset is None else sample.offset,
+        ]
+        for sample in samples
+    ]
+    return sha256_of(json.dumps([side, rows]).encode())
+
+
+def _drawn_order(subjects: Iterable[str], seed: int) -> list[str]:
+    names = sorted(set(subjects))
     return [names[k] for k in np.random.Generator(np.random.PCG64(seed)).permutation(len(names))]
 
 
@@ -455,25 +496,17 @@ def _pictures(samples: Sequence[IdentitySample], *, side: int, detector: Detecto
 
 def _course(recipe: PretrainingRecipe, pictures: _Pictures) -> _Course:
     """Hold people out, and give the photographs their labels."""
-    subjects = {sample.subject: 1 for sample in pictures.samples}
-    order = _drawn_order(subjects, recipe.seed)
-    count = max(2, round(recipe.held_out * len(order)))
-    if len(order) < count + 2:
-        raise UsageError(
-            expected="at least two people to learn from and two to hold out",
-            came=f"{len(order)} in all",
-            remedy="name a larger set, or hold out a smaller share",
-        )
+    taught, held = apart((sample.subject for sample in pictures.samples), share=recipe.held_out, seed=recipe.seed)
 
-    def part(people: Sequence[str]) -> _Part:
+    def part(people: Sequence[str]) -> LabelledPart:
         wanted = set(people)
         rows = [row for row, sample in enumerate(pictures.samples) if sample.subject in wanted]
         told = [_label_of(recipe, pictures.samples[row]) for row in rows]
         classes = GENDERS if recipe.task is Task.GENDER else sorted(set(told))
         number = {word: k for k, word in enumerate(classes)}
-        return _Part(pictures, np.array(rows, np.intp), np.array([number[word] for word in told], np.int64))
+        return LabelledPart(pictures, np.array(rows, np.intp), np.array([number[word] for word in told], np.int64))
 
-    return _Course(part(order[count:]), part(order[:count]), (len(order) - count, count))
+    return _Course(part(taught), part(held), (len(taught), len(held)))
 
 
 def _label_of(recipe: PretrainingRecipe, sample: IdentitySample) -> str:
@@ -574,7 +607,7 @@ def _figures(recipe: PretrainingRecipe, pupil: _Pupil, course: _Course, template
             right = pupil.head(features).argmax(1) == labels
         share = float(labels.double().mean())
         return {"accuracy": float(right.double().mean()), "accuracy_of_the_commoner": max(share, 1 - share)}
-    figures = _verification(normalize(features[:MOST_JUDGED]), labels[:MOST_JUDGED])
+    figures = verification_figures(normalize(features[:MOST_JUDGED]), labels[:MOST_JUDGED])
     if templates is not None:
         with torch.inference_mode():
             alike = cosine_similarity(pupil.head(features), templates[torch.from_numpy(part.rows)])
@@ -589,21 +622,38 @@ def _features(network: RecognitionNetwork, part: PlaneSource) -> Tensor:
         return torch.cat([network(stack_planes(batch.planes, _RGB)) for batch in batches])
 
 
-def _verification(features: Tensor, labels: Tensor) -> dict[str, float]:
-    """EER and AUC over all pairs of photographs; none where nobody has two."""
+def verification_figures(features: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return EER, AUC and the numbers of pairs over all pairs of photographs; nothing where nobody has two.
+
+    Args:
+        features: (N, D) of length 1.
+        labels: (N,) the number of the person.
+    """
+    ordered = pair_scores(features, labels)
+    if ordered is None:
+        return {}
+    return {
+        "eer": ordered.eer(),
+        "auc": ordered.auc(),
+        "mated": ordered.positive_total,
+        "non_mated": ordered.negative_total,
+    }
+
+
+def pair_scores(features: Tensor, labels: Tensor) -> SortedScores | None:
+    """Return the cosines of all pairs of photographs; None where nobody has two, or there is one person.
+
+    Args:
+        features: as for `verification_figures`.
+        labels: likewise.
+    """
     cosines = (features @ features.T).numpy()
     one, other = np.triu_indices(len(features), 1)
     is_mated = (labels[:, None] == labels).numpy()[one, other]
     if not 0 < is_mated.sum() < len(is_mated):
-        return {}
+        return None
     scores = cosines[one, other].astype(np.float64)
-    ordered = SortedScores.of(positives=scores[is_mated], negatives=scores[~is_mated])
-    return {
-        "eer": ordered.eer(),
-        "auc": ordered.auc(),
-        "mated": int(is_mated.sum()),
-        "non_mated": int((~is_mated).sum()),
-    }
+    return SortedScores.of(positives=scores[is_mated], negatives=scores[~is_mated])
 
 
 class _History(FiguredHistory):

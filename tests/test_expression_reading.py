@@ -1,0 +1,109 @@
+"""Expressions of photographs: what the network says of the central face, and what is refused in words."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from countenance import expression_reading, trained_facelivenet
+from countenance.checkpoints import write_checkpoint
+from countenance.cli import main
+from countenance.errors import NoFace, UsageError
+from countenance.expression_reading import read_expressions
+from countenance.faces.detection import Face
+from countenance.networks.facelivenet import OFFICIAL, SEVEN, FaceLiveNet, narrowed
+from countenance.networks.inception_resnet_v1 import cut_box
+from countenance.trained_facelivenet import LAYOUTS, facelivenet_state, judge_expressions
+
+TINY = narrowed(OFFICIAL, numerator=1, denominator=16, hidden=8)
+
+
+def face(left, top, side):
+    return Face((left, top, side, side), np.zeros((5, 2), np.float32), 1.0)
+
+
+class TwoFaces:
+    """A detector that finds a large face in the middle and a small one in the corner; in a black picture none."""
+
+    def detect(self, image):
+        return [face(20.0, 20.0, 40.0), face(0.0, 0.0, 12.0)] if image.any() else []
+
+
+@pytest.fixture(autouse=True)
+def _stand_ins(monkeypatch):
+    monkeypatch.setattr(trained_facelivenet, "LAYOUTS", {**LAYOUTS, "tiny": TINY})
+    monkeypatch.setattr(expression_reading, "detector", lambda _name: TwoFaces())
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """One that tells expressions, and one that does not."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return FaceLiveNet(TINY, SEVEN).eval(), FaceLiveNet(TINY).eval()
+
+
+@pytest.fixture
+def run(networks, tmp_path, monkeypatch):
+    """The folder of a run, and beside it one without expressions."""
+    monkeypatch.setattr(trained_facelivenet, "LAYOUTS", {**LAYOUTS, "tiny": TINY})
+    for name, network in zip(("run", "stage-1"), networks, strict=True):
+        write_checkpoint(tmp_path / name, "best", facelivenet_state(network, label="drawn data"))
+    return str(tmp_path / "run")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two photographs, and a black one."""
+    generator = np.random.default_rng(6)
+    pixels = [generator.integers(1, 256, (80, 80, 3), dtype=np.uint8) for _ in range(2)]
+    paths = []
+    for number, picture in enumerate([*pixels, np.zeros((80, 80, 3), np.uint8)]):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(picture).save(paths[-1])
+    return paths, pixels
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_the_central_face_is_read(run, networks, pictures, mirror):
+    paths, pixels = pictures
+    found = read_expressions(paths[:2], model=run, mirror=mirror)
+    cut = np.stack([cut_box(each, face(20.0, 20.0, 40.0)) for each in pixels])
+    expected = judge_expressions(networks[0], cut, mirror=mirror)
+    for each, path, row in zip(found, paths, expected, strict=False):
+        assert (each.file, each.label, each.model) == (path, "drawn data", run)
+        assert tuple(each.probabilities) == SEVEN
+        assert list(each.probabilities.values()) == pytest.approx(row.tolist())
+        assert each.expression == SEVEN[int(row.argmax())]
+    assert sum(found[0].probabilities.values()) == pytest.approx(1)
+
+
+def test_what_has_no_expression_is_refused(run, pictures, tmp_path):
+    paths, _ = pictures
+    with pytest.raises(NoFace, match=r"2\.png"):
+        read_expressions(paths, model=run)
+    with pytest.raises(UsageError, match="which only knows faces again; train its second branch"):
+        read_expressions(paths, model=str(tmp_path / "stage-1"))
+    with pytest.raises(UsageError, match="expected a FaceLiveNet: facelivenet-slim, facelivenet-full or the folder"):
+        read_expressions(paths, model="sface")
+    with pytest.raises(UsageError, match="expected a photograph; came none"):
+        read_expressions([], model=run)
+
+
+def test_the_verb_prints_one_object_or_a_table(run, pictures, capsys):
+    paths, _ = pictures
+    assert main(["expression", str(paths[0]), str(paths[1]), "--model", run, "--mirror", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert (card["model"], card["label"]) == (run, "drawn data")
+    assert [row["file"] for row in card["expressions"]] == [str(path) for path in paths[:2]]
+    for row in card["expressions"]:
+        assert row["expression"] == max(row["probabilities"], key=row["probabilities"].get)
+    assert main(["expression", str(paths[0]), "--model", run]) == 0
+    told = capsys.readouterr().out
+    assert "drawn data" in told
+    assert "surprise" in told
+    assert main(["expression", str(paths[2]), "--model", run]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
