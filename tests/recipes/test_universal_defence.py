@@ -29,6 +29,7 @@ def small(monkeypatch, universal_people):
     for module in (universal, amada):
         monkeypatch.setattr(module, "MILESTONES", (2, 4))
     monkeypatch.setattr(universal_defence, "ADAPTIVE_STEPS", 4)
+    monkeypatch.setattr(universal_defence, "ADAPTIVE_MILESTONES", (1, 2))
     monkeypatch.setattr(universal_defence, "ADAPTIVE_WEIGHTS", (1.0,))
     monkeypatch.setattr(universal_defence, "lfw_beside_view_1", lambda _root: list(universal_people.unseen))
     monkeypatch.setattr(universal_defence, "assign_roles", halves)
@@ -57,7 +58,7 @@ def test_the_screen_and_who_knows_it(tmp_path):
     shown = [row for row in rows if row.name.startswith("sface: examples of an FMR")]
     assert counted(shown) == 20, "seeds, milestones, optimizers at 8 / 255 and at 16 / 255: 2 x 2 x (3 + 2)"
     knowing = [row for row in rows if row.name.startswith("sface: examples of an attacker who knows")]
-    assert counted(knowing) == 2, "the seeds, at the largest budget and one weight"
+    assert counted(knowing) == 6, "the seeds, three milestones, at the largest budget and one weight"
     table = read_scores(tmp_path / "screen-sface.csv")
     assert int(table.is_positive.sum()) == 46
     again = universal_defence.universal_defence("uax-screen", data="lfw:x", out=tmp_path, only_done=True)

@@ -171,9 +171,13 @@ def is_crafted(place: Path, plan: Plan, step: int) -> bool:
     return holds_examples(place / plan.folder, step)
 
 
-def plan_examples(study: Study, plan: Plan, place: Path) -> list[Examples]:
-    """Return the pictures of a plan's milestones that are there, and craft nothing; errors as for `done_examples`."""
-    return done_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, milestones=MILESTONES)
+def plan_examples(study: Study, plan: Plan, place: Path, *, milestones: Sequence[int] | None = None) -> list[Examples]:
+    """Return the pictures of a plan's milestones that are there, and craft nothing; errors as for `done_examples`.
+
+    The milestones are those of the tables where None.
+    """
+    steps = MILESTONES if milestones is None else milestones
+    return done_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, milestones=steps)
 
 
 def _craft_all(

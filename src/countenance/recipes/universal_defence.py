@@ -49,7 +49,14 @@ from countenance.progress import Say, unheard
 from countenance.protocols.table import TableRow
 from countenance.protocols.universal_matches import KEYS, Gathering, match_thresholds
 from countenance.recipes.amada import BUDGETS, MIDDLE, STUDY, WHITE_BOX, Plan, plan_examples, planned, precision_of
-from countenance.recipes.universal import Study, craft_examples, measure, open_study, surrogate_of, to_pixels
+from countenance.recipes.universal import (
+    Study,
+    craft_examples,
+    measure,
+    open_study,
+    surrogate_of,
+    to_pixels,
+)
 from countenance.released import chip_embedder, detector, differentiable
 from countenance.scores import PresentationTable, text, write_table
 from countenance.screening import VARIANTS, Examined, Screen, assign_roles, calibrate_screen, examine, variants
@@ -59,6 +66,8 @@ TABLES = ("uax-screen", "uax-audit")
 BANDS = ((0.10, 1.01), (0.05, 0.10), (0.02, 0.05), (0.0, 0.02))
 """Of the FMR on unseen people, at the threshold where it is highest."""
 ADAPTIVE_STEPS = 300  # a step costs six of a plain one
+ADAPTIVE_MILESTONES = (5, 10, 20, 50, 100)
+"""Whoever knows the screen stops where his picture still passes."""
 ADAPTIVE_WEIGHTS = (1.0, 10.0)
 GALLERY, PLANTED, PLANTED_FROM, PLANTED_STEPS = 100_000, 10, 0.10, 16
 AUDITED = "sface"
@@ -259,18 +268,32 @@ def _screen_rows(study: Study, defended: Defended, place: Path, *, only_done: bo
         penalty = differentiable_shift(differentiable(name), precision_of((name,)))
         for plan in adaptive:
             say(f"crafting {plan.name}")
-            craft_examples(study, plan.crafted_on, plan.recipe, place / plan.folder, penalty=penalty)
-    knowing = list(_shown(study, defended, adaptive, place))
+            craft_examples(
+                study,
+                plan.crafted_on,
+                plan.recipe,
+                place / plan.folder,
+                milestones=ADAPTIVE_MILESTONES,
+                penalty=penalty,
+            )
+    knowing = list(_shown(study, defended, adaptive, place, milestones=ADAPTIVE_MILESTONES))
     yield from _band_rows(name, "examples of an attacker who knows the screen", knowing, screen, told)
     attacks = [(f"FMR of {each.band}", each) for each in shown]
     attacks += [(f"knows the screen, FMR of {each.band}", each) for each in knowing]
     write_table(_as_table(genuine, study.victims[name].train.subjects, attacks), place / f"screen-{name}.csv")
 
 
-def _shown(study: Study, defended: Defended, plans: Sequence[Plan], place: Path) -> Iterator[_Shown]:
+def _shown(
+    study: Study,
+    defended: Defended,
+    plans: Sequence[Plan],
+    place: Path,
+    *,
+    milestones: Sequence[int] | None = None,
+) -> Iterator[_Shown]:
     embed = study.victims[defended.name].embed
     for plan in plans:
-        for examples in plan_examples(study, plan, place):
+        for examples in plan_examples(study, plan, place, milestones=milestones):
             rates = measure(study, examples, defended.name).matches.after["test"].each
             scores = defended.screen.scores(examine(examples.pictures, embed))
             for number, score in enumerate(scores.tolist()):
