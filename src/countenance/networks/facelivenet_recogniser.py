@@ -1,7 +1,6 @@
-"""FaceLiveNet at work: cuts faces out as facenet does, and tells who it is and what the face does in one pass."""
+"""FaceLiveNet as a recogniser: it cuts faces out as facenet does."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,36 +11,19 @@ from countenance.faces.alignment import refuse_other_faces
 from countenance.faces.detection import Face
 from countenance.networks.facelivenet import FaceLiveNet
 from countenance.networks.inception_resnet_v1 import SIDE, cut_box
-from countenance.vocabulary import Expression
 
 _AT_ONCE = 32
 
 
-class SeenFaces(NamedTuple):
-    """What one pass tells of N faces.
-
-    Attributes:
-        templates: (N, D) float32 of length 1.
-        probabilities: (N, E) float32, a column for each of the network's expressions.
-    """
-
-    templates: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-
-
 class FaceLiveNetRecogniser:
-    """A recogniser that reads expressions too.
+    """Trunk and branch 1 of a network.
 
     Args:
         network: as it was trained; it is put into inference mode.
-
-    Attributes:
-        expressions: in the order of the probabilities; none where the network has no second branch.
     """
 
     def __init__(self, network: FaceLiveNet) -> None:
         self._network = network.eval()
-        self.expressions: tuple[Expression, ...] = network.expressions
 
     def cut(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
         """Return the detector's box, 1.2 times as large, as (160, 160, 3) uint8 RGB; see `cut_box`."""
@@ -56,21 +38,6 @@ class FaceLiveNetRecogniser:
         with torch.inference_mode():
             found = [torch.nn.functional.normalize(self._network.embed(part)) for part in _parts(faces)]
         return torch.cat(found).numpy()
-
-    def see(self, faces: NDArray[np.uint8]) -> SeenFaces:
-        """Return templates and expressions of faces (N, 160, 160, 3) uint8 RGB, the trunk run once.
-
-        A network without a branch 2 gives probabilities (N, 0).
-
-        Raises:
-            UsageError: as `embed`.
-        """
-        with torch.inference_mode():
-            found = [self._network(part) for part in _parts(faces)]
-        return SeenFaces(
-            torch.cat([each.features for each in found]).numpy(),
-            torch.cat([each.logits for each in found]).softmax(1).numpy(),
-        )
 
 
 def _parts(faces: NDArray[np.uint8]) -> Iterator[Tensor]:

@@ -303,16 +303,7 @@ def train_facelivenet(
             after_step=after_step,
             after_epoch=lambda report: history.note(report, is_last=report.position.epochs == recipe.epochs),
         )
-    return PretrainedRun(
-        epochs=history.position.epochs,
-        checkpoint=Path(out) / f"{BEST}.json",
-        losses=tuple(history.losses),
-        figures=history.figures[-1],
-        figures_before=history.figures[0],
-        parameters=sum(parameter.numel() for parameter in pupil.network.parameters()),
-        seconds=time.perf_counter() - started,
-        label=found.label,
-    )
+    return PretrainedRun.of(history, pupil.network, started=started, label=found.label)
 
 
 @dataclass(frozen=True, eq=False)

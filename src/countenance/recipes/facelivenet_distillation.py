@@ -251,16 +251,7 @@ def distil(
             after_step=lambda step: progress(step, steps),
             after_epoch=lambda report: history.note(report, is_last=report.position.epochs == recipe.epochs),
         )
-    return PretrainedRun(
-        epochs=history.position.epochs,
-        checkpoint=Path(out) / f"{BEST}.json",
-        losses=tuple(history.losses),
-        figures=history.figures[-1],
-        figures_before=history.figures[0],
-        parameters=sum(parameter.numel() for parameter in student.network.parameters()),
-        seconds=time.perf_counter() - started,
-        label=_label(sets),
-    )
+    return PretrainedRun.of(history, student.network, started=started, label=_label(sets))
 
 
 def lifted(facenet: InceptionResnetV1, features: int) -> Tensor:

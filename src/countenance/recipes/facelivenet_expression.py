@@ -6,7 +6,7 @@ are frozen; branch 2 starts as a copy of branch 1 and learns with a softmax alon
 
 - As the trunk is frozen, it sees each face twice, plain and mirrored, and never again: `loading.trunk_maps`. Crops that
   are drawn anew in each epoch, as the paper has them, are given up for that. Figures are of these maps too, which a
-  trunk in bfloat16 made: in float32 a face in some hundreds is named otherwise.
+  trunk in bfloat16 made; how many faces are named otherwise in float32 was not measured.
 - The released code chooses by the accuracy on the faces that it reports on. Here a part of those to learn from is held
   out and chooses the epoch: other people where the set names them, as many of each expression where it does not. Faces
   of FER2013 that are equal in every pixel stay on one side. PublicTest is judged once, in the end.

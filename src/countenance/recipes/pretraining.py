@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -209,6 +209,27 @@ class PretrainedRun:
     seconds: float
     label: str
 
+    @classmethod
+    def of(cls, history: FiguredHistory, network: nn.Module, *, started: float, label: str) -> Self:
+        """Return what a run has come to.
+
+        Args:
+            history: of the run, after its last epoch.
+            network: what was trained, without the head that it learnt with.
+            started: `time.perf_counter` at the call's beginning.
+            label: of the data.
+        """
+        return cls(
+            epochs=history.position.epochs,
+            checkpoint=history.folder / f"{BEST}.json",
+            losses=tuple(history.losses),
+            figures=history.figures[-1],
+            figures_before=history.figures[0],
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            seconds=time.perf_counter() - started,
+            label=label,
+        )
+
     @property
     def best(self) -> int:
         """The epoch that was taken, from 1: the last."""
@@ -305,16 +326,7 @@ def pretrain(
             after_step=lambda step: progress(step, steps),
             after_epoch=lambda report: history.note(report, is_last=report.position.epochs == recipe.epochs),
         )
-    return PretrainedRun(
-        epochs=history.position.epochs,
-        checkpoint=Path(out) / f"{BEST}.json",
-        losses=tuple(history.losses),
-        figures=history.figures[-1],
-        figures_before=history.figures[0],
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        seconds=time.perf_counter() - started,
-        label=found.label,
-    )
+    return PretrainedRun.of(history, network, started=started, label=found.label)
 
 
 class _Pupil(nn.Module):
