@@ -160,7 +160,8 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["reproduce", "parkin-9"], "expected a table among parkin-3"),
-        (["reproduce", "facelivenet-1"], "expected a table that is built so far"),
+        (["reproduce", "facelivenet-1"], "expected a set: ck-plus:ROOT or oulu-casia:ROOT; came none"),
+        (["reproduce", "facelivenet-2", "--data", "lfw:x"], "no set for facelivenet-2; came lfw:x"),
         (["reproduce", "uax-white-box"], "expected a set: lfw:ROOT; came none"),
         (["reproduce", "uax-white-box", "--data", "siw:x", "--out", "x"], "expected a set of faces: lfw or vggface2"),
         (["attack", "uax", "--target", "sface", "--data", "lfw:x", "--out", "x", "--epsilon", "-1/255"], "from 0 to 1"),
@@ -180,7 +181,7 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
             ["reproduce", "parkin-3", "--published", "x", "--sheets", "y"],
             "a parkin table and a set whose samples are shown, with --sheets",
         ),
-        (["bench", "nonsense"], "expected benchmarks among P11, P12, P13, P14, P15, P16, P17, fewframe, loading"),
+        (["bench", "nonsense"], "expected benchmarks among P10, P11, P12, P13, P14, P15, P16, P17, facelivenet"),
         (["score", "sface", "--data", "lfw", "--out", "x.csv"], "expected a data set as NAME:ROOT"),
         (["score", "nobody", "--data", "lfw:/", "--out", "x.csv"], "expected one of yunet"),
         (["score", "--data", "lfw:/", "--out", "x.csv"], "expected a network to score with"),

@@ -11,11 +11,12 @@ from countenance import expression_reading, trained_facelivenet
 from countenance.checkpoints import write_checkpoint
 from countenance.cli import main
 from countenance.errors import NoFace, UsageError
-from countenance.expression_reading import read_expressions
+from countenance.expression_reading import check_expression, read_expressions
 from countenance.faces.detection import Face
 from countenance.networks.facelivenet import OFFICIAL, SEVEN, FaceLiveNet, narrowed
 from countenance.networks.inception_resnet_v1 import cut_box
 from countenance.trained_facelivenet import LAYOUTS, facelivenet_state, judge_expressions
+from countenance.vocabulary import Reason
 
 TINY = narrowed(OFFICIAL, numerator=1, denominator=16, hidden=8)
 
@@ -107,3 +108,44 @@ def test_the_verb_prints_one_object_or_a_table(run, pictures, capsys):
     assert main(["expression", str(paths[2]), "--model", run]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_the_asked_expression_decides_a_check(run, pictures, monkeypatch, capsys):
+    paths, _ = pictures
+    monkeypatch.setattr(TwoFaces, "detect", lambda _self, image: [face(20.0, 20.0, 40.0)] if image.any() else [])
+    seen = read_expressions(paths[:1], model=run)[0]
+    for asked in SEVEN:
+        decision = check_expression(paths[0], asked=asked, model=run)
+        others = [value for each, value in seen.probabilities.items() if each != asked]
+        assert decision.score == pytest.approx(seen.probabilities[asked] - max(others))
+        assert decision.accepted == (asked == seen.expression)
+        assert decision.reasons == (() if decision.accepted else (Reason.EXPRESSION_NOT_SHOWN,))
+    other = next(each for each in SEVEN if each != seen.expression)
+    words = ["check", str(paths[0]), "--model", run, "--expression"]
+    assert main([*words, seen.expression, "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert (card["bona_fide"], card["expression"], card["threshold"]) == (True, seen.expression, 0)
+    assert card["expressions"][0]["expression"] == seen.expression
+    assert main([*words, other]) == 1
+    told = capsys.readouterr().out
+    assert f"{seen.expression}, {other} was asked for" in told
+    assert "drawn data" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--expression", "bored"], "expected an expression that"),
+        (["--expression", "happy", "--depth", "d.png"], "expected a photograph alone, with --expression"),
+        (["--expression", "happy", "--missing", "subset"], "expected a photograph alone, with --expression"),
+        (["--expression", "happy"], "expected one person"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_refused(run, pictures, monkeypatch, capsys, more, words):
+    paths, _ = pictures
+    both = [face(0.0, 20.0, 30.0), face(40.0, 20.0, 30.0)]  # whose expression is meant cannot be known
+    monkeypatch.setattr(TwoFaces, "detect", lambda _self, _image: both)
+    assert main(["check", str(paths[0]), "--model", run, *more]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert words in said.err

@@ -44,7 +44,7 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("explanation", "report"): "and is shown on a sheet",
 }
 WITHOUT_TORCH = [*" ".join(FLOORS[:2]).split(), "evaluation", "conformal", "protocols"]
-HEAVY = ("torch", "torchvision", "safetensors", "cv2", "PIL", "onnx", "onnxruntime")
+HEAVY = ("torch", "torchvision", "safetensors", "cv2", "PIL", "onnx", "onnxruntime", "openvino", "nncf")
 UPWARD = "scores (floor 1) imports images (floor 2)"
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 

@@ -199,7 +199,7 @@ def reproduce(
     published: Path | None = None,
     data: str | None = None,
     out: Path | None = None,
-    initial: Path | None = None,
+    initial: str | None = None,
     workers: int = 1,
     only_done: bool = False,
     sheets: Path | None = None,
@@ -208,17 +208,21 @@ def reproduce(
     """Compute a table of one of the four papers, the paper's value beside the measured one.
 
     Args:
-        table: so far parkin-3 (from published scores, or trained), parkin-4, parkin-5, parkin-compared (the paper's
+        table: parkin-3 (from published scores, or trained), parkin-4, parkin-5, parkin-compared (the paper's
             claims as paired differences), parkin-distilled, ito-2, ito-3, ito-4, uax-white-box and uax-black-box
-            (universal examples, crafted), uax-screen and uax-audit (their defence), drawn-modalities (trained on drawn
-            data) and calibration (of the shipped few-frame network to another camera).
+            (universal examples, crafted), uax-screen and uax-audit (their defence), facelivenet-1 to facelivenet-7 (of
+            which facelivenet-2 needs no data), facelivenet-attacks (prints, replays and strangers before its challenge,
+            drawn, with and without PAD), drawn-modalities (trained on drawn data) and calibration (of the shipped
+            few-frame network to another camera).
         published: folder of the scores that the table's authors published.
-        data: the set to train on as NAME:ROOT.
+        data: the set to train on as NAME:ROOT; of the facelivenet tables one or several, between commas.
         out: folder of the runs that are trained; goes on where it was stopped.
         initial: folder of the pre-trained trunks that the parkin tables begin from, or the run of the flow network of
-            the ito tables, where not those in the package.
+            the ito tables, where not those in the package; of facelivenet-1, -5 and -7 the run of the first stage,
+            where not facenet; of facelivenet-3 runs to be judged beside facelivenet-full, between commas; of
+            facelivenet-attacks the run of facelivenet-expression, where not facelivenet-slim.
         workers: processes that train side by side.
-        only_done: of the parkin, ito and uax tables, train nothing more: rows of what is there.
+        only_done: of the parkin, ito, uax and facelivenet tables, train nothing more: rows of what is there.
         sheets: of the parkin tables, a folder for pictures of the samples that networks disagree on most and of those
             nearest the threshold.
         json: print one JSON object.
@@ -347,6 +351,7 @@ def train(
     precision: str | None = None,
     sensor_dropout: float | None = None,
     devices: str | None = None,
+    kept: Path | None = None,
     bona_fide_label: str | None = None,
     seed: int | None = None,
     json: bool = False,
@@ -385,6 +390,8 @@ def train(
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
         devices: what an mlfa, facelivenet-paper or facelivenet-released is trained on, such as cuda; the processor by
             default.
+        kept: folder of what several runs may share: of a distilled facelivenet the views of faces and what facenet says
+            of them, of facelivenet-expression what the first stage's trunk sees; below the run's by default.
         bona_fide_label: as for datasets check.
         seed: makes it repeatable.
         json: print one JSON object.
@@ -412,6 +419,7 @@ def train(
         precision=precision,
         sensor_dropout=sensor_dropout,
         devices=devices,
+        kept=kept,
         seed=seed,
     )
     with progress_of("steps") as progress:
@@ -433,6 +441,7 @@ def check(
     model: str | None = None,
     detector: str = "yunet",
     windows: int = 8,
+    expression: str | None = None,
     operating_point: Path | None = None,
     json: bool = False,
 ) -> int:
@@ -453,6 +462,9 @@ def check(
             or the folder of a run, for a clip. By default the one that is named first.
         detector: yunet or mtcnn, for a photograph alone or a clip.
         windows: of a clip, how many are judged at most.
+        expression: of a photograph alone, decide by nothing but whether the face shows this one, such as happy, which
+            was asked for; the model is facelivenet-slim or the folder of a run of facelivenet-expression. A picture of
+            somebody who shows it passes: ask a check without this option as well.
         operating_point: a threshold for this camera and this network, which countenance calibrate --out wrote; by
             default the network's own.
         json: print one JSON object.
@@ -462,6 +474,14 @@ def check(
     from countenance.clip_authentication import ClipDecision
     from countenance.conformal import read_calibration
 
+    if expression is not None:
+        if (depth, infrared, operating_point) != (None, None, None) or missing != "refuse":
+            raise UsageError(
+                expected="a photograph alone, with --expression",
+                came="a second picture, a policy on sensors, or a threshold beside it",
+                remedy="check the sensors without --expression",
+            )
+        return _check_expression(image, expression, model, detector, json=json)
     decision = decide(
         image,
         depth=depth,
@@ -484,6 +504,19 @@ def check(
     if isinstance(decision, ClipDecision) and not json:
         print("; ".join(decision.notes))
     return status
+
+
+def _check_expression(image: Path, asked: str, model: str | None, detector: str, *, json: bool) -> int:
+    from countenance.expression_reading import check_expression
+    from countenance.shipped import FACELIVENET_SLIM
+
+    decision = check_expression(image, asked=asked, model=model or FACELIVENET_SLIM, detect=detector)
+    told = {"expression": str(decision.asked), "expressions": [decision.seen.as_json()], "label": decision.label}
+    if decision.label and not json:
+        print(f"*** the network was trained on {decision.label}: it tells nothing about real faces ***")
+    names = {"score": decision.score, "bona_fide": decision.accepted, **told}
+    words = (f"{decision.asked}, as asked", f"{decision.seen.expression}, {decision.asked} was asked for")
+    return _decided(decision, names, words=words, json=json)
 
 
 def explain(
@@ -640,11 +673,11 @@ def networks_list(*, json: bool = False) -> int:
     from countenance.console import print_table
     from countenance.networks.architectures import ARCHITECTURES
     from countenance.networks.catalogue import RECORDS
-    from countenance.shipped import CLIP_RECORDS
+    from countenance.shipped import CLIP_RECORDS, FACE_LIVE_RECORDS
     from countenance.shipped import RECORDS as SHIPPED
 
     keys = ("name", "parameters", "task", "inputs", "source")
-    released = (*RECORDS, *SHIPPED, *CLIP_RECORDS)
+    released = (*RECORDS, *SHIPPED, *CLIP_RECORDS, *FACE_LIVE_RECORDS)
     names = {record.name for record in released}
     others = (each for each in ARCHITECTURES if each.name not in names)  # a record says more
     listed = (*released, *others)
@@ -739,10 +772,11 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
 
     Args:
         names: subjects or goals: metrics (P15), loading (P14), synthesis, multimodal (P16, P17), fewframe,
-            universal (P11, P12, P13). All by default.
+            facelivenet (P10), universal (P11, P12, P13). All by default.
         rounds: counted rounds of each pair.
         json: print one JSON object.
     """
+    from countenance.bench.facelivenet import bench_facelivenet
     from countenance.bench.fewframe import bench_fewframe
     from countenance.bench.loading import bench_loading
     from countenance.bench.metrics import bench_metrics
@@ -763,6 +797,8 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
         "P16": bench_multimodal,
         "P17": bench_multimodal,
         "fewframe": bench_fewframe,
+        "facelivenet": bench_facelivenet,
+        "P10": bench_facelivenet,
         "universal": bench_universal,
         "P11": bench_universal,
         "P12": bench_universal,

@@ -15,6 +15,7 @@ from countenance.protocols.table import TableRow
 from countenance.vocabulary import Split
 
 if TYPE_CHECKING:
+    from countenance.recipes.ming_expressions import Shown
     from countenance.recipes.universal import Measured
 
 DRAWN_MODALITIES = "drawn-modalities"
@@ -24,19 +25,27 @@ ITO = ("ito-2", "ito-3", "ito-4")
 BLACK_BOX = "uax-black-box"
 AMADA = ("uax-white-box", BLACK_BOX)
 DEFENCE = ("uax-screen", "uax-audit")
+MING = tuple(f"facelivenet-{number}" for number in range(1, 8))
+ATTACKS = "facelivenet-attacks"
 TABLES = (
     *PARKIN,
     *ITO,
     *AMADA,
     *DEFENCE,
-    *(f"facelivenet-{number}" for number in range(1, 8)),
+    *MING,
+    ATTACKS,
     DRAWN_MODALITIES,
     CALIBRATION,
 )
 
-BUILT = (*PARKIN, *ITO, *AMADA, *DEFENCE, DRAWN_MODALITIES, CALIBRATION)
 RUNS = "runs/parkin"
-RUNS_OF = dict.fromkeys(PARKIN, RUNS) | dict.fromkeys(ITO, "runs/ito") | dict.fromkeys((*AMADA, *DEFENCE), "runs/uax")
+RUNS_OF = (
+    dict.fromkeys(PARKIN, RUNS)
+    | dict.fromkeys(ITO, "runs/ito")
+    | dict.fromkeys((*AMADA, *DEFENCE), "runs/uax")
+    | dict.fromkeys(MING, "runs/facelivenet")
+    | {ATTACKS: "runs/facelivenet/attacks"}
+)
 _SETS_OF = (
     dict.fromkeys((*PARKIN, DRAWN_MODALITIES), "casia-surf")
     | dict.fromkeys((*ITO, CALIBRATION), "siw")
@@ -58,21 +67,24 @@ def reproduce(
     """Compute a published table, the paper's value beside the measured one.
 
     Args:
-        table: one of `TABLES`; so far those of the multimodal system: "parkin-3" from the scores that its authors
+        table: one of `TABLES`: those of the multimodal system: "parkin-3" from the scores that its authors
             published, it and the others by training (`recipes.parkin`), and "drawn-modalities"
             (`recipes.modality_order`); those of the few-frame system, by training (`recipes.ito`), and "calibration"
             to a camera that was not seen in training (`recipes.calibration`); those of universal examples, by crafting
-            (`recipes.amada`), and those of their defence, by screening and auditing (`recipes.universal_defence`).
+            (`recipes.amada`), and those of their defence, by screening and auditing (`recipes.universal_defence`);
+            those of FaceLiveNet, by training, scoring or counting (`recipes.ming`), "facelivenet-2" without a set; and
+            "facelivenet-attacks", on its challenge, which draws its own (`recipes.facelivenet_attacks`).
         published: the folder of those scores.
-        data: the set to train on, as NAME:ROOT.
+        data: the set to train on, as NAME:ROOT; of FaceLiveNet's tables several, between commas.
         out: the folder of the runs; of `RUNS_OF` or "runs/TABLE" where None.
-        initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder.
-        workers: processes that train, or craft, side by side.
+        initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder; of FaceLiveNet's as
+            for `recipes.ming.ming`.
+        workers: processes that train, or craft, side by side; FaceLiveNet's tables are made by one.
         only_done: train nothing more, and compute rows of what is there.
         say: called with a line before each part.
 
     Raises:
-        UsageError: an unknown table, one that is not built yet, or no folder.
+        UsageError: an unknown table, no set or another one than the table takes, or no folder.
         DataError, ScoreError: the published files are missing or damaged.
     """
     if table not in TABLES:
@@ -85,10 +97,11 @@ def reproduce(
                 remedy="name the folder: --published DIR, or a set to train on: --data casia-surf:ROOT",
             )
         return table_3_from_published_scores(published)
-    if table not in BUILT:
-        raise UsageError(
-            expected=f"a table that is built so far: {', '.join(BUILT)}", came=table, remedy="see the README's table"
-        )
+    if table in MING:
+        return _facelivenet(table, data, out=out or RUNS_OF[table], initial=initial, only_done=only_done, say=say)
+    if table == ATTACKS:
+        place = out or RUNS_OF[table]
+        return _attacks(data, out=place, initial=initial, workers=workers, only_done=only_done, say=say)
     if data is None:
         words = "draw one and name it" if table == DRAWN_MODALITIES else "name one"
         raise UsageError(expected=f"a set: {_SETS_OF[table]}:ROOT", came="none", remedy=f"{words}: --data NAME:ROOT")
@@ -149,6 +162,71 @@ def _computed(
     from countenance.recipes.parkin import study
 
     return study(table, data=data, out=out, trunks=initial, workers=workers, only_done=only_done, say=say)
+
+
+def _facelivenet(
+    table: str,
+    data: str | None,
+    *,
+    out: str | os.PathLike[str],
+    initial: str | os.PathLike[str] | None,
+    only_done: bool,
+    say: Say,
+) -> list[TableRow]:
+    """Compute a table of FaceLiveNet; its Figures 3 and 4 with the one that they belong to."""
+    from countenance.recipes.ming import ming
+
+    seen: list[Shown] = []
+    rows = ming(table, data=data, out=out, initial=initial, only_done=only_done, shown=seen.append, say=say)
+    if seen:
+        _draw_expressions(seen, Path(out))
+    return rows
+
+
+def _attacks(
+    data: str | None,
+    *,
+    out: str | os.PathLike[str],
+    initial: str | os.PathLike[str] | None,
+    workers: int,
+    only_done: bool,
+    say: Say,
+) -> list[TableRow]:
+    """Attack the challenge of the network `initial`, of the shipped one where None."""
+    from countenance.recipes.facelivenet_attacks import facelivenet_attacks
+
+    if data is not None:
+        raise UsageError(
+            expected=f"no set, as {ATTACKS} draws its own presentations", came=data, remedy="leave --data out"
+        )
+    network = None if initial is None else os.fspath(initial)
+    return facelivenet_attacks(network, out=out, workers=workers, only_done=only_done, say=say)
+
+
+def _draw_expressions(figures: Sequence["Shown"], folder: Path) -> None:
+    """Write Figures 3 and 4 of FaceLiveNet: a confusion matrix of each row, and a sheet of faces of all."""
+    from countenance.recipes.ming_members import file_name
+    from countenance.report.confusion import write_confusion
+    from countenance.report.expression_sheet import FaceBlock, JudgedFace, write_expression_sheet
+
+    for figure in figures:
+        confusion, classes = figure.accuracy.confusion, figure.accuracy.classes
+        place = folder / f"confusion-{file_name(figure.name)}.svg"
+        write_confusion(place, confusion, classes, title=figure.name, label=figure.label)
+    blocks = [
+        FaceBlock(
+            title=figure.name,
+            faces=tuple(
+                JudgedFace(picture=face.picture, truth=face.truth, predicted=face.predicted)
+                for face in figure.examples()
+            ),
+        )
+        for figure in figures
+    ]
+    label = ", ".join(dict.fromkeys(figure.label for figure in figures if figure.label))
+    write_expression_sheet(
+        folder / "faces.png", blocks, title="faces named rightly and wrongly (Figure 3)", label=label
+    )
 
 
 def _draw_transfer(seen: Sequence[tuple[str, "Measured"]], folder: Path) -> None:

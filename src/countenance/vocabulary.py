@@ -49,6 +49,7 @@ class Reason(StrEnum):
     MATCHES_STRANGERS = "matches_strangers"
     UNSTABLE_TEMPLATE = "unstable_template"
     ENROLLED_ALREADY = "enrolled_already"
+    EXPRESSION_NOT_SHOWN = "expression_not_shown"
 
     @property
     def advice(self) -> str:
@@ -65,6 +66,7 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.NOT_THE_SAME_PERSON: "The face does not match the reference; look at the camera and try again.",
     Reason.MATCHES_STRANGERS: "This photograph is like too many other people's; take a new one, in even light.",
     Reason.ENROLLED_ALREADY: "This face is enrolled already, under another name.",
+    Reason.EXPRESSION_NOT_SHOWN: "The expression that was asked for did not come; show it clearly and try again.",
     Reason.UNSTABLE_TEMPLATE: "This photograph does not hold up to a small change; take a new one with the camera.",
 }
 

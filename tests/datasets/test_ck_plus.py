@@ -30,7 +30,7 @@ def test_samples_carry_label_and_frame(face_trees):
     samples = read(face_trees("ck-plus"))
     first = samples[:4]
     assert [sample.identifier for sample in first] == [f"S001_001_{number:08d}" for number in (1, 6, 7, 8)]
-    assert [sample.expression for sample in first] == [Expression.NEUTRAL, *[Expression.ANGRY] * 3]
+    assert [sample.expression for sample in first] == [Expression.NEUTRAL, *[Expression.CONTEMPT] * 3]
     assert all(sample.path.stem == sample.identifier for sample in samples)
 
 
@@ -61,7 +61,7 @@ def test_a_swapped_label_is_named(ck_plus):
     problems = " ".join(inspect(ck_plus).problems)
     assert "are stated by drawn.json" in problems
     assert "1 file is not the one that was drawn: Emotion/S001/001/S001_001_00000008_emotion.txt" in problems
-    with pytest.raises(ProtocolMismatch, match=r"angry: \d+ are stated by drawn\.json"):
+    with pytest.raises(ProtocolMismatch, match=r"contempt: \d+ are stated by drawn\.json"):
         read(ck_plus)
 
 

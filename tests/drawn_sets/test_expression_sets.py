@@ -66,3 +66,12 @@ def test_fer2013_shares_people_eight_to_one_to_one():
 def test_numbers_of_subjects_that_the_layout_cannot_hold_are_refused(plan, subjects):
     with pytest.raises(UsageError, match="subjects for"):
         plan(subjects=subjects)
+
+
+def test_neighbours_by_name_do_not_share_expressions():
+    clips = plan_ck_plus().clips
+    people = sorted({clip.subject for clip in clips})
+    for tenth in (people[first : first + 13] for first in range(0, len(people) - 12, 13)):
+        shown = Counter(clip.group for clip in clips if clip.subject in tenth)
+        assert len(shown) >= 6
+        assert shown.most_common(1)[0][1] <= len(tenth)

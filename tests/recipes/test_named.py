@@ -88,7 +88,12 @@ def test_expressions_are_learnt_from_facenet_unless_a_run_is_named(asked):
     assert (recipe, options["initial"]) == (ExpressionRecipe(), "facenet")
     recipe, options = asked("facelivenet-expression", epochs=3, batch_size=8, seed=2, initial="runs/stage-1")
     assert (recipe, options["initial"]) == (ExpressionRecipe(epochs=3, batch_size=8, seed=2), "runs/stage-1")
-    assert (options["data"], options["out"]) == ("set:root", "run")
+    assert (options["data"], options["out"], options["maps"]) == ("set:root", "run", None)
+
+
+def test_runs_may_share_what_is_kept(asked):
+    assert asked("facelivenet-expression", kept="shared")[1]["maps"] == "shared"
+    assert asked("facelivenet-distilled", kept="shared")[1]["views"] == "shared"
 
 
 def test_a_first_stage_has_a_layout_and_a_loss(asked):

@@ -37,6 +37,7 @@ class People(IntEnum):
     OULU_CASIA = 170_000
     SFEW = 180_000
     FER2013 = 190_000
+    CHALLENGE = 200_000
 
 
 ROOM = 10_000

@@ -13,7 +13,7 @@ Blocks, reductions and stem are described by their layers, so that a network of 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ MARGIN = 1.2
 DROPOUT = 0.2  # davidsandberg keeps .8
 _EPSILON = 1e-3  # of the normalisation, in TensorFlow
 _MOMENTUM = 0.005  # 1 - .995: PyTorch weighs the new value
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,15 +285,17 @@ def load(path: Path) -> InceptionResnetV1:
     return network.eval()
 
 
-def fused(network: InceptionResnetV1) -> InceptionResnetV1:
-    """Fold every normalisation into the convolution before it; the network judges as before, faster.
+def fused(network: _Network) -> _Network:
+    """Fold the normalisation of every `Convolution` into it; the network judges as before, faster.
 
-    It is changed in place and can no longer be trained.
+    Args:
+        network: such as `InceptionResnetV1` or a FaceLiveNet. It is changed in place and can no longer be trained.
     """
+    network.eval()
     for part in network.modules():
         if isinstance(part, Convolution) and isinstance(part.norm, ShiftedNorm):
             part.conv, part.norm = fuse_conv_bn_eval(part.conv, part.norm), nn.Identity()
-    return network.requires_grad_(requires_grad=False).eval()
+    return network.requires_grad_(requires_grad=False)
 
 
 class FaceNet:

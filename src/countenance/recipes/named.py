@@ -41,7 +41,7 @@ _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
 _OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
-_OF_DISTILLATION = _ANY | {"precision"}
+_OF_DISTILLATION = _ANY | {"precision", "kept"}
 _OF_STAGE_1 = _ANY | {"layout", "loss", "devices"}
 _OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
 _WORDS: Mapping[str, type[StrEnum]] = {"choice": Choice, "precision": Precision, "loss": FewFrameLoss}
@@ -70,6 +70,7 @@ class Wishes:
         precision: of `Precision`.
         sensor_dropout: probability that a sample loses a sensor.
         devices: what trains, such as "cuda"; one so far.
+        kept: of a distilled FaceLiveNet and of facelivenet-expression, a folder of what runs may share.
         seed: of everything that is drawn.
     """
 
@@ -89,6 +90,7 @@ class Wishes:
     precision: str | None = None
     sensor_dropout: float | None = None
     devices: str | None = None
+    kept: str | os.PathLike[str] | None = None
     seed: int | None = None
 
     def only(self, recipe: str, known: frozenset[str]) -> dict[str, Any]:
@@ -185,10 +187,14 @@ def _train_face_live(
         return train_facelivenet(replace(STAGE_1[name], **asked), data=data, out=out, progress=progress, say=say)
     if name in DISTILLATION:
         asked = _in_words(wishes.only(name, _OF_DISTILLATION))
-        return distil(replace(DISTILLATION[name], **asked), data=data, out=out, progress=progress, say=say)
-    asked = wishes.only(name, _ANY | {"initial"})
-    initial = asked.pop("initial", FACENET)
-    return train_expression(ExpressionRecipe(**asked), initial=initial, data=data, out=out, progress=progress, say=say)
+        views = asked.pop("kept", None)
+        recipe = replace(DISTILLATION[name], **asked)
+        return distil(recipe, data=data, out=out, views=views, progress=progress, say=say)
+    asked = wishes.only(name, _ANY | {"initial", "kept"})
+    initial, maps = asked.pop("initial", FACENET), asked.pop("kept", None)
+    return train_expression(
+        ExpressionRecipe(**asked), initial=initial, data=data, out=out, maps=maps, progress=progress, say=say
+    )
 
 
 def _few_frames(name: str, wishes: Wishes) -> tuple[FewFrameRecipe, str]:
