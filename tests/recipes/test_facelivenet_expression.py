@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import cross_entropy
 
 from countenance import trained_facelivenet
 from countenance.checkpoints import read_checkpoint, write_checkpoint
@@ -46,6 +47,7 @@ CHANGES: dict[str, Any] = {
     "dropout": 0.0,
     "norm_momentum": 0.5,
     "label_smoothing": 0.1,
+    "mixup": 0.4,
     "mirror": False,
     "mirror_judged": False,
     "held_out": 0.5,
@@ -332,6 +334,7 @@ def test_what_is_no_set_for_ten_folds(roots, initial, maps, tmp_path):
         ({"weight_decay": -1.0}, "a weight decay of at least 0"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"label_smoothing": -0.1}, "from 0 to below 1"),
+        ({"mixup": -1.0}, "a mixup of at least 0"),
         ({"momentum": 1.5}, "from 0 to below 1"),
         ({"held_out": 0.0}, "a share held out between 0 and 1"),
         ({"norm_momentum": 2.0}, "a norm momentum from 0 to 1"),
@@ -353,3 +356,18 @@ def test_data_that_cannot_be(trained, tmp_path):
         trained(on="sfew")
     with pytest.raises(DataError, match="the whole fer2013 set"):
         trained(on=f"fer2013:{tmp_path}")
+
+
+def test_mixed_faces_have_mixed_labels(trained, monkeypatch):
+    seen = []
+
+    def heard(logits, target, **options):
+        seen.append(target)
+        return cross_entropy(logits, target, **options)
+
+    monkeypatch.setattr(facelivenet_expression, "cross_entropy", heard)
+    trained(replace(QUICK, mixup=0.3))
+    for shares in seen:
+        assert torch.allclose(shares.sum(1), torch.ones(len(shares)))
+        assert (shares > 0).sum(1).max() == 2
+    assert len({round(float(shares.max(1).values.min()), 4) for shares in seen}) > 1, "each step draws its own share"

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from countenance.checkpoints import BEST, Checkpoint, module_tensors, read_checkpoint, write_checkpoint
 from countenance.errors import UsageError, at_least
@@ -83,6 +83,8 @@ class ExpressionRecipe:
         norm_momentum: by how much the statistics of branch 2's normalisations follow each batch; a set of a few hundred
             faces wants 0.1, lest they stay those of branch 1.
         label_smoothing: share of the target that all expressions have in equal parts.
+        mixup: parameter of the Beta distribution by which every face of a step, and its label, is mixed with another's
+            (H. Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018); 0: none are mixed.
         mirror: whether every other face is learnt mirrored, drawn anew each time.
         mirror_judged: whether logits are judged as the mean of those of a face and of its mirror image.
         held_out: share of the faces to learn from that chooses the epoch instead.
@@ -104,6 +106,7 @@ class ExpressionRecipe:
     dropout: float = 0.5  # section IV-A
     norm_momentum: float = 0.005  # as the released code: a decay of 0.995
     label_smoothing: float = 0.0
+    mixup: float = 0.0
     mirror: bool = True
     mirror_judged: bool = True
     held_out: float = 0.1
@@ -121,10 +124,10 @@ class ExpressionRecipe:
                 came=f"{self.learning_rate:g}, {self.weight_decay:g}; {', '.join(f'{share:g}' for share in shares)}",
                 remedy="correct the number",
             )
-        if not (0 < self.held_out < 1 and 0 <= self.norm_momentum <= 1):
+        if not (0 < self.held_out < 1 and 0 <= self.norm_momentum <= 1 and 0 <= self.mixup < float("inf")):
             raise UsageError(
-                expected="a share held out between 0 and 1, and a norm momentum from 0 to 1",
-                came=f"{self.held_out:g} and {self.norm_momentum:g}",
+                expected="a share held out between 0 and 1, a norm momentum from 0 to 1, a mixup of at least 0",
+                came=f"{self.held_out:g}, {self.norm_momentum:g} and {self.mixup:g}",
                 remedy="for example 0.1",
             )
         steps = (0, *self.divided_at, self.epochs)
@@ -629,13 +632,20 @@ def _schedule(recipe: ExpressionRecipe, steps: int) -> Callable[[int], float]:
 def _batches(
     recipe: ExpressionRecipe, lessons: _Lessons, train: _Part, size: int, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The whole batches of an epoch, from its number from 0: (B, C, H, W) and (B,)."""
+    """The whole batches of an epoch, from its number from 0: (B, C, H, W), and labels (B,) or shares of them (B, E)."""
     generator = _generator(recipe, _ORDER, epoch)
     order = generator.permutation(len(train))
     views = generator.integers(2, size=len(train)) if recipe.mirror else np.zeros(len(train), np.int64)
     for first in range(0, len(train) - size + 1, size):
         batch = train.of(order[first : first + size])
-        yield lessons.seen(batch, views[first : first + size]), torch.from_numpy(batch.labels)
+        maps, labels = lessons.seen(batch, views[first : first + size]), torch.from_numpy(batch.labels)
+        if not recipe.mixup:
+            yield maps, labels
+            continue
+        share = generator.beta(recipe.mixup, recipe.mixup)
+        others = torch.from_numpy(generator.permutation(size))
+        shares = one_hot(labels, len(lessons.network.expressions)).float()
+        yield torch.lerp(maps[others], maps, share), torch.lerp(shares[others], shares, share)
 
 
 def _figures(recipe: ExpressionRecipe, lessons: _Lessons, held: _Part) -> dict[str, float]:
