@@ -26,6 +26,7 @@ FLOORS = (
     "recipes report export bulk authentication expression_reading enrolment presentation_check verification_check "
     "reproduction demonstration explanation",
     "service bench console attack_report",
+    "verbs",
     "cli __init__ __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

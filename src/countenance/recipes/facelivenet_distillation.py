@@ -91,8 +91,8 @@ class DistillationRecipe:
     """
 
     layout: str = "official"
-    parts: int = 65
-    epochs: int = 2
+    parts: int = 20
+    epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -130,7 +130,7 @@ class DistillationRecipe:
 
 RECIPES: Mapping[str, DistillationRecipe] = {
     "facelivenet-distilled": DistillationRecipe(),
-    "facelivenet-slim-distilled": DistillationRecipe(layout="slim", initialised=False, epochs=4, learning_rate=3e-3),
+    "facelivenet-slim-distilled": DistillationRecipe(layout="slim", initialised=False, epochs=5, learning_rate=3e-3),
 }
 
 

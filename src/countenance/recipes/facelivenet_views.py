@@ -95,7 +95,7 @@ class ViewRecipe:
         UsageError: fewer than two parts, of which the last is held out.
     """
 
-    parts: int = 64
+    parts: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
