@@ -1,6 +1,7 @@
 """Distilling FaceLiveNet in small: drawn faces, a stand-in for the teacher, few views."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from countenance.networks.inception_resnet_v1 import InceptionResnetV1
 from countenance.presentation_scoring import Precision
 from countenance.recipes import facelivenet_distillation as distillation
 from countenance.recipes import facelivenet_views as views_of
-from countenance.recipes.facelivenet_distillation import RECIPES, DistillationRecipe, School, distil, lifted
+from countenance.recipes.facelivenet_distillation import RECIPES, SMALL, DistillationRecipe, School, distil, lifted
 from countenance.recipes.facelivenet_views import (
     TeachingSet,
     ViewRecipe,
@@ -174,9 +175,29 @@ def test_facenets_stem_stands_still():
     assert isinstance(student.network, FaceLiveNet)
 
 
+def test_the_first_epochs_may_see_small_views(monkeypatch):
+    half = np.zeros((4, 160, 160, 3), np.uint8)
+    half[:, 80:] = 255
+    monkeypatch.setattr(distillation, "read_views", lambda _path: (half, np.ones((4, 128), np.float32)))
+    recipe = replace(QUICK, epochs=3, small_epochs=2)
+    for epoch, side in enumerate((SMALL, SMALL, 160)):
+        (batch,) = distillation._batches([Path("part")], recipe, epoch)
+        assert batch.views.shape == (4, 3, side, side)
+        assert float(batch.views[:, :, : side // 2 - 2].max()) == 0
+        assert float(batch.views[:, :, side // 2 + 2 :].min()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"layout": "full"}, {"layout": "slim"}, {"batch_size": 48}, {"learning_rate": 0.0}, {"epochs": 0}, {"parts": 1}],
+    [
+        {"layout": "full"},
+        {"layout": "slim"},
+        {"batch_size": 48},
+        {"learning_rate": 0.0},
+        {"epochs": 0},
+        {"parts": 1},
+        {"small_epochs": 2},
+    ],
 )
 def test_recipes_that_cannot_be(wrong):
     assert FULL.blocks_8 == 6

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, interpolate
 
 from countenance.checkpoints import BEST, write_checkpoint
 from countenance.datasets.comparison import Comparison
@@ -41,7 +41,7 @@ from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import OperatingPoint, choose
 from countenance.networks.facelivenet import OFFICIAL, SLIM, FaceLiveNet, from_facenet_blocks
 from countenance.networks.facelivenet_recogniser import FaceLiveNetRecogniser
-from countenance.networks.inception_resnet_v1 import FEATURES, InceptionResnetV1, cut_box
+from countenance.networks.inception_resnet_v1 import FEATURES, SIDE, InceptionResnetV1, cut_box
 from countenance.networks.inception_resnet_v1 import load as load_facenet
 from countenance.presentation_scoring import Precision
 from countenance.progress import Progress, Say, unheard
@@ -67,6 +67,7 @@ from countenance.weights import locate
 
 VIEWS = "views"
 """Folder of the views below the run's; students of one teacher may share it."""
+SMALL = 112  # pixels
 RULE = "fmr:0.001"  # of the threshold
 _WARM_UP = 200  # steps
 
@@ -79,6 +80,7 @@ class DistillationRecipe:
         layout: of the student, "official" or "slim".
         parts: files of `IN_PART` views; the last is held out.
         epochs: over the views.
+        small_epochs: of these, the first, whose views have `SMALL` pixels a side: half the cost.
         batch_size: views in a step; it divides a part.
         learning_rate: of AdamW after a warm-up; it falls to 0 along half a cosine.
         weight_decay: of AdamW.
@@ -92,7 +94,8 @@ class DistillationRecipe:
 
     layout: str = "official"
     parts: int = 20
-    epochs: int = 3
+    epochs: int = 2
+    small_epochs: int = 0
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -110,7 +113,13 @@ class DistillationRecipe:
             )
         at_least(1, epochs=self.epochs)
         at_least(2, batch_size=self.batch_size, parts=self.parts)
-        at_least(0, seed=self.seed)
+        at_least(0, seed=self.seed, small_epochs=self.small_epochs)
+        if self.small_epochs >= self.epochs:
+            raise UsageError(
+                expected=f"at most {self.epochs - 1} epochs of small views, lest no face is seen as large as in use",
+                came=f"{self.small_epochs}",
+                remedy="train for longer, or with fewer of them",
+            )
         if IN_PART % self.batch_size or not (self.learning_rate > 0 and self.weight_decay >= 0):
             raise UsageError(
                 expected=f"a batch that divides {IN_PART:,}, a learning rate above 0 and a weight decay of at least 0",
@@ -157,7 +166,7 @@ SCHOOL: Final = School(teacher=facenet_in_half, facenet=_released_facenet, finde
 
 
 class _Batch(NamedTuple):
-    """Views (B, 3, 160, 160) in [0, 1], and what the student shall say of them, (B, 128)."""
+    """Views (B, 3, S, S) in [0, 1], and what the student shall say of them, (B, 128)."""
 
     views: Tensor
     templates: Tensor
@@ -285,16 +294,19 @@ def _student(recipe: DistillationRecipe, facenet: InceptionResnetV1) -> _Student
 def _batches(files: list[Path], recipe: DistillationRecipe, epoch: int) -> Iterator[_Batch]:
     """Every view of the parts once, parts and views in an order of the epoch."""
     generator = np.random.Generator(np.random.PCG64([recipe.seed, epoch]))
+    side = SMALL if epoch < recipe.small_epochs else SIDE
     for number in generator.permutation(len(files)).tolist():
         views, templates = read_views(files[number])
         order = generator.permutation(len(views))
         for start in range(0, len(order), recipe.batch_size):
             rows = order[start : start + recipe.batch_size]
-            yield _Batch(_pixels(views[rows]), torch.from_numpy(templates[rows]))
+            yield _Batch(_pixels(views[rows], side), torch.from_numpy(templates[rows]))
 
 
-def _pixels(views: NDArray[np.uint8]) -> Tensor:
+def _pixels(views: NDArray[np.uint8], side: int = SIDE) -> Tensor:
     pixels = torch.from_numpy(np.ascontiguousarray(views)).permute(0, 3, 1, 2).float() / 255
+    if side != views.shape[1]:
+        pixels = interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
