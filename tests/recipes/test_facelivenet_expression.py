@@ -46,7 +46,7 @@ CHANGES: dict[str, Any] = {
     "weight_decay": 0.5,
     "dropout": 0.0,
     "norm_momentum": 0.5,
-    "label_smoothing": 0.1,
+    "label_smoothing": 0.3,
     "mixup": 0.4,
     "mirror": False,
     "mirror_judged": False,

@@ -10,7 +10,8 @@ are frozen; branch 2 starts as a copy of branch 1 and learns with a softmax alon
 - The released code chooses by the accuracy on the faces that it reports on. Here a part of those to learn from is held
   out and chooses the epoch: other people where the set names them, as many of each expression where it does not. Faces
   of FER2013 that are equal in every pixel stay on one side. PublicTest is judged once, in the end.
-- AdamW and half a cosine are ours; momentum 0.99 and a rate that is divided by ten (section IV-A) can be asked for.
+- AdamW, half a cosine, smoothed labels and their numbers are ours; momentum 0.99, a rate that is divided by ten and a
+  weight decay of 5e-5 (section IV-A) can be asked for.
 """
 
 import os
@@ -97,15 +98,15 @@ class ExpressionRecipe:
     expressions: tuple[Expression, ...] = ()
     variant: BranchVariant = BranchVariant.BLOCK5_X2  # Table I
     rectified_logits: bool = False
-    epochs: int = 20
+    epochs: int = 10
     batch_size: int = 90  # as the released code
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     divided_at: tuple[int, ...] = ()
     momentum: float | None = None
-    weight_decay: float = 5e-5  # section IV-A
+    weight_decay: float = 0.05
     dropout: float = 0.5  # section IV-A
     norm_momentum: float = 0.005  # as the released code: a decay of 0.995
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.1
     mixup: float = 0.0
     mirror: bool = True
     mirror_judged: bool = True

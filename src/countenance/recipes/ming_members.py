@@ -27,9 +27,9 @@ from countenance.vocabulary import Expression
 SIX = tuple(OULU_CODES.values())
 EIGHT = tuple(Expression)
 
-FER_RECIPE = ExpressionRecipe(epochs=10, learning_rate=5e-4, weight_decay=0.05, label_smoothing=0.1)
+FER_RECIPE = ExpressionRecipe()
 """Of FER2013, alone and with SFEW."""
-FEW_RECIPE = ExpressionRecipe(epochs=15, learning_rate=5e-4, weight_decay=0.05, norm_momentum=0.1)
+FEW_RECIPE = ExpressionRecipe(epochs=15, norm_momentum=0.1)
 """Of the sets of a few hundred faces, whose statistics the normalisations must reach in few steps."""
 
 FOLDED = (CK_PLUS, OULU_CASIA)
