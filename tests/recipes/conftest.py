@@ -140,3 +140,21 @@ def standing_in(monkeypatch, universal_people):
         monkeypatch.setattr(module, "detector", OneFace)
     monkeypatch.setattr(universal, "lfw_view_1", lambda _root, seeds: replace(sets, seeds=sets.seeds[:seeds]))
     return embedder
+
+
+@pytest.fixture(scope="session")
+def drawn_once(stand_in, tmp_path_factory):
+    """A function of plans by name; it returns a function that draws the set of a name once, and returns its root."""
+
+    def of(plans):
+        written = {}
+
+        def root(which):
+            if which not in written:
+                written[which] = tmp_path_factory.mktemp("faces") / which
+                write_set(plans[which](), written[which], draw=stand_in)
+            return written[which]
+
+        return root
+
+    return of

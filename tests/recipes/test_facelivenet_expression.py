@@ -14,7 +14,6 @@ from torch.nn.functional import cross_entropy
 from countenance import trained_facelivenet
 from countenance.checkpoints import read_checkpoint, write_checkpoint
 from countenance.drawn_sets.expression_sets import plan_fer2013, plan_oulu_casia, plan_sfew
-from countenance.drawn_sets.writing import write_set
 from countenance.errors import DataError, ProtocolMismatch, UsageError
 from countenance.faces.detection import Face
 from countenance.loading import trunk_maps
@@ -74,17 +73,9 @@ def initial(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def roots(stand_in, tmp_path_factory):
+def roots(drawn_once):
     """A function that draws a set once and returns its root."""
-    written = {}
-
-    def root(which):
-        if which not in written:
-            written[which] = tmp_path_factory.mktemp("faces") / which
-            write_set(PLANS[which](), written[which], draw=stand_in)
-        return written[which]
-
-    return root
+    return drawn_once(PLANS)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from countenance.checkpoints import read_checkpoint, write_checkpoint
 from countenance.datasets.ck_plus import read as read_ck_plus
 from countenance.drawn_sets.expression_sets import plan_ck_plus, plan_fer2013, plan_oulu_casia, plan_sfew
 from countenance.drawn_sets.verification_sets import plan_lfw, plan_ytf
-from countenance.drawn_sets.writing import write_set
 from countenance.errors import DataError, ProtocolMismatch, UsageError
 from countenance.faces.detection import Face
 from countenance.networks.facelivenet import OFFICIAL, BranchVariant, FaceLiveNet, narrowed
@@ -77,17 +76,9 @@ def initial(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def roots(stand_in, tmp_path_factory):
+def roots(drawn_once):
     """A function that draws a set once and returns its root."""
-    written = {}
-
-    def root(which):
-        if which not in written:
-            written[which] = tmp_path_factory.mktemp("faces") / which
-            write_set(PLANS[which](), written[which], draw=stand_in)
-        return written[which]
-
-    return root
+    return drawn_once(PLANS)
 
 
 @pytest.fixture(scope="module")

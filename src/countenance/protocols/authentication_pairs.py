@@ -220,15 +220,7 @@ def table_7(accuracy: AuthenticationAccuracy, *, set_name: str, data: str) -> li
         data: what was measured on, for the rows.
     """
     return [
-        TableRow(
-            name=f"{set_name}, {key}",
-            reported=TABLE_7.get(set_name, {}).get(key),
-            measured=100 * share.value,
-            count=share.count,
-            interval=share.interval.times(100),
-            bootstrap=None if share.bootstrap is None else share.bootstrap.times(100),
-            data=data,
-        )
+        share.row(f"{set_name}, {key}", data=data, reported=TABLE_7.get(set_name, {}).get(key))
         for key, share in (
             ("acc_verif", accuracy.acc_verif),
             ("acc_expre", accuracy.acc_expre),

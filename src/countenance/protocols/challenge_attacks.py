@@ -131,7 +131,7 @@ def challenge_rows(attempts: ChallengeAttempts, points: Points, pads: Pads, *, d
     counted = dict(zip(places, shares, strict=True))
     rows = []
     for gate in found:
-        rows += [_shared(f"{gate}: {_told(kind)}", counted[gate, kind], data) for kind in kinds]
+        rows += [counted[gate, kind].row(f"{gate}: {_told(kind)}", data=data) for kind in kinds]
         rows += _worst(gate, {kind: counted[gate, kind] for kind in kinds if _is_attack(kind)}, data)
     for name, pad in pads.items():
         rows += _pad_rows(name, pad, data)
@@ -159,20 +159,7 @@ def _worst(gate: str, attacks: Mapping[str, CountedShare], data: str) -> list[Ta
     if not shown:
         return []
     worst = max(shown, key=lambda kind: shown[kind].value)
-    return [_shared(f"{gate}: IAPAR, worst of {len(shown)} species", shown[worst], data, note=worst)]
-
-
-def _shared(name: str, share: CountedShare, data: str, *, note: str = "") -> TableRow:
-    return TableRow(
-        name=name,
-        reported=None,
-        measured=100 * share.value,
-        count=share.count,
-        interval=share.interval.times(100),
-        bootstrap=None if share.bootstrap is None else share.bootstrap.times(100),
-        data=data,
-        note=note,
-    )
+    return [shown[worst].row(f"{gate}: IAPAR, worst of {len(shown)} species", data=data, note=worst)]
 
 
 def _pad_rows(name: str, pad: JudgedByPad, data: str) -> list[TableRow]:

@@ -13,6 +13,7 @@ import numpy as np
 from countenance.files import finite
 from countenance.metrics.counts import Proportion
 from countenance.metrics.intervals import CONFIDENCE, Bootstrap, Interval, clopper_pearson
+from countenance.protocols.table import TableRow
 from countenance.scores import FlagColumn, TextColumn
 
 METHOD = "bootstrap over subjects"
@@ -36,6 +37,19 @@ class CountedShare:
     def value(self) -> float:
         """The share, NaN without a trial."""
         return self.count.value
+
+    def row(self, name: str, *, data: str, reported: float | None = None, note: str = "") -> TableRow:
+        """Return it as a row of a table, in percent."""
+        return TableRow(
+            name=name,
+            reported=reported,
+            measured=100 * self.value,
+            count=self.count,
+            interval=self.interval.times(100),
+            bootstrap=None if self.bootstrap is None else self.bootstrap.times(100),
+            data=data,
+            note=note,
+        )
 
     def as_json(self) -> dict[str, object]:
         """Return the share, its counts and its intervals; null where there is none."""

@@ -330,18 +330,10 @@ def table_5_row(name: str, found: ExpressionAccuracy | AccuracyOverFolds, *, dat
         data: what was measured on.
     """
     whole = found.pooled if isinstance(found, AccuracyOverFolds) else found
-    share, exact = whole.accuracy, whole.accuracy.interval.times(100)
+    share = whole.accuracy
     if isinstance(found, ExpressionAccuracy):
-        drawn = None if share.bootstrap is None else share.bootstrap.times(100)
-        return TableRow(
-            name=name,
-            reported=TABLE_5.get(name),
-            measured=100 * share.value,
-            count=share.count,
-            interval=exact,
-            bootstrap=drawn,
-            data=data,
-        )
+        return share.row(name, data=data, reported=TABLE_5.get(name))
+    exact = share.interval.times(100)
     return TableRow(
         name=name,
         reported=TABLE_5.get(name),

@@ -34,7 +34,6 @@ from countenance.protocols.authentication_pairs import (
     authentication_accuracy,
     table_7,
 )
-from countenance.protocols.counted_share import CountedShare
 from countenance.protocols.table import TableRow
 from countenance.recipes.expression_faces import READERS, NamedFaces
 from countenance.recipes.ming_expressions import FoldedFaces, folded
@@ -207,18 +206,6 @@ def _rows(
         yield replace(row, name=f"{row.name}, {TOGETHER}", reported=None)
     for key, quadrant in together.quadrants.items():
         for word in ("acc_verif", "acc_live", "acc_g", "accepted"):
-            yield _share_row(f"{name}, {QUADRANTS[key]}, {word}, {TOGETHER}", getattr(quadrant, word), there)
-    yield _share_row(f"{name}, wrongly accepted, {TOGETHER}", together.wrongly_accepted, there)
-    yield _share_row(f"{name}, wrongly refused, {TOGETHER}", together.wrongly_refused, there)
-
-
-def _share_row(name: str, share: CountedShare, told: str) -> TableRow:
-    return TableRow(
-        name=name,
-        reported=None,
-        measured=100 * share.value,
-        count=share.count,
-        interval=share.interval.times(100),
-        bootstrap=None if share.bootstrap is None else share.bootstrap.times(100),
-        data=told,
-    )
+            yield getattr(quadrant, word).row(f"{name}, {QUADRANTS[key]}, {word}, {TOGETHER}", data=there)
+    yield together.wrongly_accepted.row(f"{name}, wrongly accepted, {TOGETHER}", data=there)
+    yield together.wrongly_refused.row(f"{name}, wrongly refused, {TOGETHER}", data=there)
