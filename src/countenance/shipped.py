@@ -71,24 +71,7 @@ CLIP_RECORDS: tuple[NetworkRecord, ...] = (
     ),
 )
 
-FACE_LIVE_RECORDS: tuple[NetworkRecord, ...] = (
-    NetworkRecord(
-        name=FACELIVENET_SLIM,
-        task=Task.VERIFICATION_AND_EXPRESSION,
-        weights=(),  # they lie in the package
-        parameters=1_311_510,
-        inputs="a face, (N, 3, 160, 160) RGB in [0, 1]",
-        preprocessing="the detector's box with a margin, cut by `networks.inception_resnet_v1.cut_box`; the module "
-        "whitens each face itself",
-        polarity="high cosine of two templates = same person; high probability = that expression",
-        licence_code="Apache-2.0",
-        licence_weights="Apache-2.0; the pictures that taught were collected for research",
-        training_data="real faces: FER2013's Training, 683 photographs of LFW of people in no pair of View 2, and what "
-        "the published facenet says of them",
-        source="Ming, Chazalon, Luqman, Visani, Burie: FaceLiveNet, ICPR 2018, at 5/16 of the width; "
-        "https://github.com/hengxyz/FaceLiveNet",
-    ),
-)
+FACE_LIVE_RECORDS: tuple[NetworkRecord, ...] = ()  # none lies in the package yet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,12 +11,12 @@ from PIL import Image
 from countenance.checkpoints import BEST, read_checkpoint
 from countenance.errors import DataError, UsageError
 from countenance.faces.detection import Face
-from countenance.networks.facelivenet import FULL, OFFICIAL, SLIM, FaceLiveNet
+from countenance.networks.facelivenet import FULL, OFFICIAL, SLIM, FaceLiveNet, narrowed
 from countenance.networks.inception_resnet_v1 import InceptionResnetV1
 from countenance.presentation_scoring import Precision
 from countenance.recipes import facelivenet_distillation as distillation
 from countenance.recipes import facelivenet_views as views_of
-from countenance.recipes.facelivenet_distillation import RECIPES, SMALL, DistillationRecipe, School, distil, lifted
+from countenance.recipes.facelivenet_distillation import RECIPES, DistillationRecipe, School, distil, lifted
 from countenance.recipes.facelivenet_views import (
     TeachingSet,
     ViewRecipe,
@@ -175,18 +175,6 @@ def test_facenets_stem_stands_still():
     assert isinstance(student.network, FaceLiveNet)
 
 
-def test_the_first_epochs_may_see_small_views(monkeypatch):
-    half = np.zeros((4, 160, 160, 3), np.uint8)
-    half[:, 80:] = 255
-    monkeypatch.setattr(distillation, "read_views", lambda _path: (half, np.ones((4, 128), np.float32)))
-    recipe = replace(QUICK, epochs=3, small_epochs=2)
-    for epoch, side in enumerate((SMALL, SMALL, 160)):
-        (batch,) = distillation._batches([Path("part")], recipe, epoch)
-        assert batch.views.shape == (4, 3, side, side)
-        assert float(batch.views[:, :, : side // 2 - 2].max()) == 0
-        assert float(batch.views[:, :, side // 2 + 2 :].min()) == pytest.approx(1)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -196,7 +184,6 @@ def test_the_first_epochs_may_see_small_views(monkeypatch):
         {"learning_rate": 0.0},
         {"epochs": 0},
         {"parts": 1},
-        {"small_epochs": 2},
     ],
 )
 def test_recipes_that_cannot_be(wrong):
@@ -207,3 +194,30 @@ def test_recipes_that_cannot_be(wrong):
 
 def test_recipes_by_name():
     assert [recipe.layout for recipe in RECIPES.values()] == ["official", "slim"]
+
+
+def test_a_narrowed_student_is_led_to_the_templates(monkeypatch):
+    wide, small = (narrowed(OFFICIAL, numerator=1, denominator=parts, hidden=8) for parts in (8, 16))
+    monkeypatch.setattr(distillation, "LAYOUTS", {"slim": small})
+    generator = np.random.default_rng(2)
+    views = generator.integers(0, 256, (12, 160, 160, 3), dtype=np.uint8)
+    templates = generator.normal(size=(12, 128)).astype(np.float32)
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    monkeypatch.setattr(distillation, "read_views", lambda _path: (views, templates))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        source = FaceLiveNet(wide)
+    student = distillation._narrowed(QUICK, source, Path("part"))
+    assert student.network.layout == small
+    rank = min(small.features, 128)
+    assert torch.linalg.matrix_rank(student.lift) == rank
+    with torch.inference_mode():
+        said = student.network.eval().embed(distillation._pixels(views))
+    led = torch.nn.functional.cosine_similarity(said, torch.from_numpy(templates) @ student.lift.T).mean()
+    drawn = lifted(drawn_facenet(), small.features) if small.features >= 128 else student.lift.flip(0)
+    assert led > torch.nn.functional.cosine_similarity(said, torch.from_numpy(templates) @ drawn.T).mean()
+
+
+def test_two_starts_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="expected one start"):
+        distil(DistillationRecipe(), data="lfw:x", out=tmp_path, initial="runs/official")

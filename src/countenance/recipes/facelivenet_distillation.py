@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, interpolate
+from torch.nn.functional import cosine_similarity, normalize
 
 from countenance.checkpoints import BEST, write_checkpoint
 from countenance.datasets.comparison import Comparison
@@ -41,7 +41,7 @@ from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import OperatingPoint, choose
 from countenance.networks.facelivenet import OFFICIAL, SLIM, FaceLiveNet, from_facenet_blocks
 from countenance.networks.facelivenet_recogniser import FaceLiveNetRecogniser
-from countenance.networks.inception_resnet_v1 import FEATURES, SIDE, InceptionResnetV1, cut_box
+from countenance.networks.inception_resnet_v1 import FEATURES, InceptionResnetV1, cut_box
 from countenance.networks.inception_resnet_v1 import load as load_facenet
 from countenance.presentation_scoring import Precision
 from countenance.progress import Progress, Say, unheard
@@ -56,20 +56,21 @@ from countenance.recipes.facelivenet_views import (
     read_views,
     views_card,
 )
+from countenance.recipes.narrowing import narrow
 from countenance.recipes.pretraining import PretrainedRun
 from countenance.released import detector as released_detector
 from countenance.run_history import FiguredHistory
 from countenance.scoring import score_comparisons
-from countenance.trained_facelivenet import LAYOUTS, facelivenet_state
+from countenance.trained_facelivenet import LAYOUTS, facelivenet_state, stated_facelivenet
 from countenance.training import EpochReport, fit
 from countenance.vocabulary import Split
 from countenance.weights import locate
 
 VIEWS = "views"
 """Folder of the views below the run's; students of one teacher may share it."""
-SMALL = 112  # pixels
 RULE = "fmr:0.001"  # of the threshold
 _WARM_UP = 200  # steps
+_FITTED = 512  # views that a narrow student is led to facenet's templates by; its layers are fitted on half of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,6 @@ class DistillationRecipe:
         layout: of the student, "official" or "slim".
         parts: files of `IN_PART` views; the last is held out.
         epochs: over the views.
-        small_epochs: of these, the first, whose views have `SMALL` pixels a side: half the cost.
         batch_size: views in a step; it divides a part.
         learning_rate: of AdamW after a warm-up; it falls to 0 along half a cosine.
         weight_decay: of AdamW.
@@ -95,7 +95,6 @@ class DistillationRecipe:
     layout: str = "official"
     parts: int = 20
     epochs: int = 2
-    small_epochs: int = 0
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -113,13 +112,7 @@ class DistillationRecipe:
             )
         at_least(1, epochs=self.epochs)
         at_least(2, batch_size=self.batch_size, parts=self.parts)
-        at_least(0, seed=self.seed, small_epochs=self.small_epochs)
-        if self.small_epochs >= self.epochs:
-            raise UsageError(
-                expected=f"at most {self.epochs - 1} epochs of small views, lest no face is seen as large as in use",
-                came=f"{self.small_epochs}",
-                remedy="train for longer, or with fewer of them",
-            )
+        at_least(0, seed=self.seed)
         if IN_PART % self.batch_size or not (self.learning_rate > 0 and self.weight_decay >= 0):
             raise UsageError(
                 expected=f"a batch that divides {IN_PART:,}, a learning rate above 0 and a weight decay of at least 0",
@@ -166,7 +159,7 @@ SCHOOL: Final = School(teacher=facenet_in_half, facenet=_released_facenet, finde
 
 
 class _Batch(NamedTuple):
-    """Views (B, 3, S, S) in [0, 1], and what the student shall say of them, (B, 128)."""
+    """Views (B, 3, 160, 160) in [0, 1], and what the student shall say of them, (B, 128)."""
 
     views: Tensor
     templates: Tensor
@@ -197,7 +190,7 @@ def distil(
     data: str,
     out: str | os.PathLike[str],
     views: str | os.PathLike[str] | None = None,
-    workers: int = 1,
+    initial: str | None = None,
     school: School = SCHOOL,
     progress: Progress = unheard,
     say: Say = unheard,
@@ -209,7 +202,8 @@ def distil(
         data: as `facelivenet_views.read_teaching_sets` takes it.
         out: folder of the run.
         views: folder of the views; below the run's where None.
-        workers: processes that make views side by side.
+        initial: of a student that does not start with facenet's blocks: the run of an official one that it is narrowed
+            from (`recipes.narrowing`); None: it starts with drawn weights.
         school: what the student is taught with.
         progress: called with (steps done, steps in all).
         say: called with a line before each part.
@@ -219,23 +213,22 @@ def distil(
         best threshold, "eer" and the number of "pairs" of View 1's test part whose people taught nothing.
 
     Raises:
-        UsageError: the folder holds another run.
-        DataError: a set is not whole, or a file damaged.
+        UsageError: the folder holds another run; a student with facenet's blocks that is narrowed, too.
+        DataError: a set is not whole, or a file damaged; the run of the wide student cannot be had.
     """
+    if initial is not None and recipe.initialised:
+        raise UsageError(
+            expected="one start",
+            came=f"facenet's blocks, and {initial}",
+            remedy="leave --initial out, or narrow a slim one",
+        )
     started = time.perf_counter()
+    wide = None if initial is None else stated_facelivenet(initial)
     sets = read_teaching_sets(data, finder=school.finder, say=say)
-    read_again = partial(read_teaching_sets, data, finder=school.finder)  # by processes of their own
-    files = make_views(
-        read_again if workers > 1 else lambda: sets,
-        recipe.views,
-        views or Path(out) / VIEWS,
-        teacher=school.teacher,
-        workers=workers,
-        say=say,
-    )
+    files = make_views(lambda: sets, recipe.views, views or Path(out) / VIEWS, teacher=school.teacher, say=say)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        student = _student(recipe, school.facenet())
+        student = _student(recipe, school.facenet()) if wide is None else _narrowed(recipe, wide.network, files[0])
         learning = [parameter for parameter in student.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         judge = _Judge(
@@ -246,6 +239,8 @@ def distil(
             finder=school.finder,
         )
         first = {"recipe": recipe.as_json(), "data": views_card(sets, recipe.views)}
+        if wide is not None:
+            first["initial"] = {"narrowed from": wide.digest}
         history = _History(Path(out), first, student, optimizer, judge, label=_label(sets))
         history.resume()
         steps = recipe.epochs * (len(files) - 1) * (IN_PART // recipe.batch_size)
@@ -291,22 +286,32 @@ def _student(recipe: DistillationRecipe, facenet: InceptionResnetV1) -> _Student
     return _Student(network, lifted(facenet, network.features), keeps_stem=recipe.initialised)
 
 
+def _narrowed(recipe: DistillationRecipe, wide: FaceLiveNet, file: Path) -> _Student:
+    """A student fitted to a wide one, and the lift by which its features come nearest to facenet's templates."""
+    views, templates = read_views(file)
+    views, templates = views[:_FITTED], templates[:_FITTED]
+    network = narrow(wide, LAYOUTS[recipe.layout], _pixels(views[: _FITTED // 2]), seed=recipe.seed)
+    with torch.inference_mode():
+        features = [network.embed(_pixels(views[start : start + 64])) for start in range(0, len(views), 64)]
+        said = normalize(torch.cat(features))
+        left, _, right = torch.linalg.svd(said.T @ torch.from_numpy(templates), full_matrices=False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return _Student(network, (left @ right).clone(), keeps_stem=False)
+
+
 def _batches(files: list[Path], recipe: DistillationRecipe, epoch: int) -> Iterator[_Batch]:
     """Every view of the parts once, parts and views in an order of the epoch."""
     generator = np.random.Generator(np.random.PCG64([recipe.seed, epoch]))
-    side = SMALL if epoch < recipe.small_epochs else SIDE
     for number in generator.permutation(len(files)).tolist():
         views, templates = read_views(files[number])
         order = generator.permutation(len(views))
         for start in range(0, len(order), recipe.batch_size):
             rows = order[start : start + recipe.batch_size]
-            yield _Batch(_pixels(views[rows], side), torch.from_numpy(templates[rows]))
+            yield _Batch(_pixels(views[rows]), torch.from_numpy(templates[rows]))
 
 
-def _pixels(views: NDArray[np.uint8], side: int = SIDE) -> Tensor:
+def _pixels(views: NDArray[np.uint8]) -> Tensor:
     pixels = torch.from_numpy(np.ascontiguousarray(views)).permute(0, 3, 1, 2).float() / 255
-    if side != views.shape[1]:
-        pixels = interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 

@@ -41,7 +41,7 @@ _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
 _OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
-_OF_DISTILLATION = _ANY | {"precision", "kept"}
+_OF_DISTILLATION = _ANY | {"precision", "kept", "initial"}
 _OF_STAGE_1 = _ANY | {"layout", "loss", "devices"}
 _OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
 _WORDS: Mapping[str, type[StrEnum]] = {"choice": Choice, "precision": Precision, "loss": FewFrameLoss}
@@ -64,7 +64,7 @@ class Wishes:
         layout: of a FaceLiveNet's first stage, such as "slim".
         flow: of a few-frame network, a shipped flow network, the folder of a run, or a file.
         initial: a shipped trunk, the folder of a run of pre-training, or a file; of facelivenet-expression, facenet or
-            the folder of a FaceLiveNet's run.
+            the folder of a FaceLiveNet's run; of a slim distilled one, the run of an official one.
         teacher: of distillation, a released recogniser: one of `RECOGNISERS`.
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
@@ -187,9 +187,9 @@ def _train_face_live(
         return train_facelivenet(replace(STAGE_1[name], **asked), data=data, out=out, progress=progress, say=say)
     if name in DISTILLATION:
         asked = _in_words(wishes.only(name, _OF_DISTILLATION))
-        views = asked.pop("kept", None)
+        views, wide = asked.pop("kept", None), asked.pop("initial", None)
         recipe = replace(DISTILLATION[name], **asked)
-        return distil(recipe, data=data, out=out, views=views, progress=progress, say=say)
+        return distil(recipe, data=data, out=out, views=views, initial=wide, progress=progress, say=say)
     asked = wishes.only(name, _ANY | {"initial", "kept"})
     initial, maps = asked.pop("initial", FACENET), asked.pop("kept", None)
     return train_expression(

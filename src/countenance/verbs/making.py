@@ -83,7 +83,8 @@ def train(
             siw, protocol-1, protocol-2-1 to protocol-2-4, protocol-3-1 or protocol-3-2 (protocol-1 by default).
         initial: pre-trained trunk that an mlfa begins from: sphereface, arcface, distilled, gender (they lie in the
             package), the folder of a run, or a file of yours; first stage of facelivenet-expression: facenet (its
-            released weights, the default) or the folder of a FaceLiveNet's run.
+            released weights, the default) or the folder of a FaceLiveNet's run; of facelivenet-slim-distilled the run
+            of an official one that it is narrowed from.
         frames: of a few-frame network, 2, 3 or 5.
         loss: of a few-frame network: cross-entropy, contrastive, triplet, arcface, cosface, sphereface,
             arcface+triplet or arcface+contrastive; of facelivenet-paper and facelivenet-released, what is added to the
