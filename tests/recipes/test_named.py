@@ -43,7 +43,7 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
     assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
     assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
-    slim = DistillationRecipe(layout="slim", initialised=False, epochs=9, learning_rate=3e-3)
+    slim = DistillationRecipe(layout="slim", initialised=False, epochs=9, learning_rate=2e-3)
     assert asked("facelivenet-slim-distilled", epochs=9)[0] == slim
     assert len(NAMES) == 17
 

@@ -132,7 +132,7 @@ class DistillationRecipe:
 
 RECIPES: Mapping[str, DistillationRecipe] = {
     "facelivenet-distilled": DistillationRecipe(),
-    "facelivenet-slim-distilled": DistillationRecipe(layout="slim", initialised=False, epochs=5, learning_rate=3e-3),
+    "facelivenet-slim-distilled": DistillationRecipe(layout="slim", initialised=False, epochs=3, learning_rate=2e-3),
 }
 
 
