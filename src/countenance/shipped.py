@@ -71,8 +71,6 @@ CLIP_RECORDS: tuple[NetworkRecord, ...] = (
     ),
 )
 
-FACE_LIVE_RECORDS: tuple[NetworkRecord, ...] = ()  # none lies in the package yet
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StatedNetwork:
@@ -164,25 +162,21 @@ def digest_of(source: Path) -> str:
 def shipped_record(name: str) -> NetworkRecord:
     """Return the record of a shipped network, with its results from its card and the threshold that decides.
 
-    That is the one for all sensors, of a network of clips the one for a clip's score, of a FaceLiveNet that of
-    verification.
+    That is the one for all sensors, or of a network of clips the one for a clip's score.
 
     Raises:
         UsageError: no shipped network has that name.
         DataError: its card is damaged.
     """
-    shipped = (*RECORDS, *CLIP_RECORDS, *FACE_LIVE_RECORDS)
-    found = next((record for record in shipped if record.name == name), None)
+    found = next((record for record in (*RECORDS, *CLIP_RECORDS) if record.name == name), None)
     if found is None:
         raise UsageError(
-            expected=f"a shipped network: {', '.join(record.name for record in shipped)}",
+            expected=f"a shipped network: {', '.join(record.name for record in (*RECORDS, *CLIP_RECORDS))}",
             came=repr(name),
             remedy="name one of them",
         )
-    if found in FACE_LIVE_RECORDS:
-        point = stated_face_live_network(name).point
-    elif found in CLIP_RECORDS:
-        point = stated_clip_network(name).point
+    if found in CLIP_RECORDS:
+        point: OperatingPoint | None = stated_clip_network(name).point
     else:
         network = stated_network(name)
         point = network.points.get(frozenset(network.module.modalities))
