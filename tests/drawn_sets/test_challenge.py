@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from countenance.clips import ClipReader
+from countenance.datasets.authentication_pairs import REQUIRED
 from countenance.datasets.drawn_card import read_card
-from countenance.drawn_sets.challenge import NAME, REQUIRED, Part, plan_challenge
+from countenance.drawn_sets.challenge import NAME, Part, plan_challenge
 from countenance.drawn_sets.portraits import ROOM, People
 from countenance.drawn_sets.writing import write_set
 from countenance.errors import UsageError

@@ -270,6 +270,9 @@ def test_faces_are_verified_by_the_folds_that_are_there(roots, initial, tmp_path
     assert ming("facelivenet-3", **options, only_done=True) == list(rows.values())
     with pytest.raises(UsageError, match="scores of facelivenet-3"):
         ming("facelivenet-3", **{**options, "out": tmp_path / "elsewhere"}, only_done=True)
+    kept.write_text("id,subject,presentation,species,split,score\na,A,bona_fide,,test,0.5\n")
+    with pytest.raises(DataError, match="the similarities of pairs in"):
+        ming("facelivenet-3", **options)
 
 
 def test_videos_are_verified_by_the_mean_and_as_released(named, initial, tmp_path, monkeypatch):

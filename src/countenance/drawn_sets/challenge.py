@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from countenance.datasets.authentication_pairs import REQUIRED
 from countenance.datasets.samples import PresentationSample
 from countenance.drawn_sets.casia_surf import encode_stills
 from countenance.drawn_sets.portraits import ROOM, People, check_subjects, photographs
@@ -28,7 +29,6 @@ from countenance.synthesis.spec import ClipSpec, DrawnSpecies, Motion
 from countenance.vocabulary import Expression, Modality, Presentation, Split
 
 NAME = "challenge"
-REQUIRED = (Expression.HAPPY, Expression.SURPRISE)  # section III-B of the paper asks for these two
 OTHERS = tuple(each for each in Expression if each is not Expression.CONTEMPT)  # what else a person shows instead
 FRAMES = 60
 RISE = 12  # frames from neutral to the apex

@@ -169,25 +169,15 @@ def _pad_rows(name: str, pad: JudgedByPad, data: str) -> list[TableRow]:
     }
     rule = f"threshold {pad.point.value:.4g}, {pad.point.rule}, {pad.point.split}"
     return [
-        _counted(f"{name} alone: {key}", count, data, note="; ".join([rule, *_unanswered(none)]))
+        CountedShare(count=count, interval=clopper_pearson(count)).row(
+            f"{name} alone: {key}", data=data, note="; ".join([rule, *_unanswered(none)])
+        )
         for key, (count, none) in counts.items()
     ]
 
 
 def _unanswered(none: Proportion) -> Sequence[str]:
     return [f"no response to {none.count} of {none.trials}"] if none.count else []
-
-
-def _counted(name: str, count: Proportion, data: str, *, note: str) -> TableRow:
-    return TableRow(
-        name=name,
-        reported=None,
-        measured=100 * count.value if count.trials else None,
-        count=count,
-        interval=clopper_pearson(count).times(100),
-        data=data,
-        note=note,
-    )
 
 
 def _eer(attempts: ChallengeAttempts, points: Points, data: str) -> list[TableRow]:

@@ -39,11 +39,11 @@ class CountedShare:
         return self.count.value
 
     def row(self, name: str, *, data: str, reported: float | None = None, note: str = "") -> TableRow:
-        """Return it as a row of a table, in percent."""
+        """Return it as a row of a table, in percent; nothing was measured without a trial."""
         return TableRow(
             name=name,
             reported=reported,
-            measured=100 * self.value,
+            measured=100 * self.value if self.count.trials else None,
             count=self.count,
             interval=self.interval.times(100),
             bootstrap=None if self.bootstrap is None else self.bootstrap.times(100),

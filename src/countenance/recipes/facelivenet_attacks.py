@@ -35,12 +35,12 @@ import torch
 from numpy.typing import NDArray
 
 from countenance.clips import ClipReader
+from countenance.datasets.authentication_pairs import REQUIRED
 from countenance.datasets.drawn_card import read_card
 from countenance.datasets.samples import PresentationSample
 from countenance.drawn_sets.challenge import (
     FRAMES,
     NAME,
-    REQUIRED,
     ChallengePlan,
     ChallengePresentation,
     Part,

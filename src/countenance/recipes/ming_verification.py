@@ -22,7 +22,7 @@ from countenance.datasets.lfw import NAME as LFW
 from countenance.datasets.ytf import NAME as YTF
 from countenance.datasets.ytf import read as read_ytf
 from countenance.datasets.ytf import read_frames
-from countenance.errors import MissingFile, NoFace
+from countenance.errors import MissingFile, NoFace, ProtocolMismatch
 from countenance.faces.detection import Detector
 from countenance.files import sha256_of
 from countenance.metrics.intervals import clopper_pearson
@@ -164,7 +164,12 @@ def _tables(
             write_table(table, places[kind])
     for kind, place in places.items():
         kept = read_table(place)
-        assert isinstance(kept, ComparisonTable)
+        if not isinstance(kept, ComparisonTable):
+            raise ProtocolMismatch(
+                expected=f"the similarities of pairs in {place}",
+                came="a table of presentations",
+                remedy="delete it, and they are computed anew",
+            )
         yield kind, kept
 
 
