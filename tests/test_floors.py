@@ -15,7 +15,7 @@ PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
     "scores score_formats metrics",
-    "images threads mosaic published",
+    "images threads mosaic published vault receipts policy",
     "faces clips transforms synthesis",
     "datasets networks losses tracking",
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
@@ -23,7 +23,8 @@ FLOORS = (
     "trained_facelivenet transfer",
     "systems released shipped recognisers presentation_training ensemble_scoring window_scoring clip_authentication "
     "screening gallery",
-    "recipes report export bulk authentication expression_reading enrolment presentation_check verification_check "
+    "store",
+    "recipes report export bulk authentication gate expression_reading enrolment presentation_check verification_check "
     "reproduction demonstration explanation",
     "service bench console attack_report",
     "verbs",

@@ -85,6 +85,8 @@ class DistillationRecipe:
         learning_rate: of AdamW after a warm-up; it falls to 0 along half a cosine.
         weight_decay: of AdamW.
         initialised: whether the student starts with facenet's blocks, and keeps its stem.
+        mirrored: whether half of the views are mirrored, drawn anew in each epoch; facenet's template of a face and of
+            its mirror image are nearly one.
         precision: of the arithmetic.
         seed: of the first weights, the views and their order.
 
@@ -99,6 +101,7 @@ class DistillationRecipe:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     initialised: bool = True
+    mirrored: bool = False
     precision: Precision = Precision.BFLOAT16
     seed: int = 0
 
@@ -307,7 +310,11 @@ def _batches(files: list[Path], recipe: DistillationRecipe, epoch: int) -> Itera
         order = generator.permutation(len(views))
         for start in range(0, len(order), recipe.batch_size):
             rows = order[start : start + recipe.batch_size]
-            yield _Batch(_pixels(views[rows]), torch.from_numpy(templates[rows]))
+            shown = views[rows]
+            if recipe.mirrored:
+                is_mirrored = generator.random(len(rows)) < 0.5
+                shown[is_mirrored] = shown[is_mirrored, :, ::-1]
+            yield _Batch(_pixels(shown), torch.from_numpy(templates[rows]))
 
 
 def _pixels(views: NDArray[np.uint8]) -> Tensor:
