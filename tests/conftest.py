@@ -1,11 +1,18 @@
 """What several test files share: real data, score tables in one line, and a fast stand-in for the drawn world."""
 
 import importlib
+import itertools
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import tarfile
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from pwd import getpwnam
 from typing import Any
 
 import numpy as np
@@ -180,3 +187,60 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory):
     sys.path.insert(0, str(folder))
     yield importlib.import_module("countenance_stand_in").draw
     sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A function that makes an empty schema on a real server, from Debian's package, and returns its address."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        pytest.skip("no PostgreSQL under /usr/lib/postgresql")
+    as_root = os.geteuid() == 0  # the server refuses to run as root
+    try:
+        owner: dict[str, Any] = (
+            {"user": "postgres", "group": "postgres", "extra_groups": []} if as_root and getpwnam("postgres") else {}
+        )
+    except KeyError:
+        pytest.skip("no user postgres, and the server refuses to run as root")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own in it
+    folder = Path(tempfile.mkdtemp(prefix="countenance-", dir=memory))  # short, for its socket, which tmp_path is not
+    if owner:
+        shutil.chown(folder, "postgres", "postgres")
+    data = folder / "data"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    made: list[str | Path] = [
+        programs[-1] / "initdb",
+        "-D",
+        data,
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ]
+    subprocess.run(made, check=True, **quiet, **owner)
+    options: list[str | Path] = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", "max_connections=50", "-k", folder]
+    server = subprocess.Popen([programs[-1] / "postgres", "-D", data, *options], **quiet, **owner)
+    numbers = itertools.count(1)
+
+    def create() -> str:
+        import psycopg
+
+        number = next(numbers)
+        with psycopg.connect(host=str(folder), user="postgres", dbname="postgres") as connection:
+            connection.execute(f"CREATE SCHEMA gate{number}".encode())  # ten times as quick as a database
+        return f"postgresql+psycopg://postgres@/postgres?host={folder}&options=-csearch_path%3Dgate{number}"
+
+    try:
+        deadline = time.monotonic() + 30
+        while subprocess.run([programs[-1] / "pg_isready", "-h", folder], check=False, **quiet).returncode:
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.1)
+        yield create
+    finally:
+        server.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
+        server.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)

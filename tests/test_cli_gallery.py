@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from countenance import enrolment
+from countenance.admission import digest_of_weights
 from countenance.cli import main
-from countenance.enrolment import Enrolment, digest_of_weights
+from countenance.enrolment import Enrolment
 from countenance.gallery import Gallery, read_gallery, write_gallery
 from countenance.scores import text
 from countenance.vocabulary import Reason

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from countenance import enrolment
+from countenance.admission import digest_of_weights
 from countenance.datasets.samples import IdentitySample
-from countenance.enrolment import audit_gallery, calibrate_from, digest_of_weights, enrol, forget, gallery_folder
+from countenance.enrolment import audit_gallery, calibrate_from, enrol, forget, gallery_folder
 from countenance.errors import (
     AlreadyEnrolled,
     ManyFaces,

@@ -23,7 +23,7 @@ FLOORS = (
     "trained_facelivenet transfer",
     "systems released shipped recognisers presentation_training ensemble_scoring window_scoring clip_authentication "
     "screening gallery",
-    "store",
+    "store admission",
     "recipes report export bulk authentication gate expression_reading enrolment presentation_check verification_check "
     "reproduction demonstration explanation",
     "service bench console attack_report",

@@ -18,10 +18,20 @@ import tyro
 
 from countenance.errors import CountenanceError, UsageError
 from countenance.verbs.answers import ACCEPTED, DEFECT, INTERRUPTED, WRONG
-from countenance.verbs.galleries import attack_uax, enrol, forget, gallery_audit, gallery_list, screen_calibrate
+from countenance.verbs.galleries import (
+    attack_uax,
+    enrol,
+    forget,
+    gallery_audit,
+    gallery_list,
+    identify,
+    screen_calibrate,
+)
+from countenance.verbs.gate_files import policy_check, receipt_verify
 from countenance.verbs.judging import check, explain, expression, verify
 from countenance.verbs.making import datasets_check, demo, networks_list, synthesize, train
 from countenance.verbs.measuring import bench, calibrate, evaluate, reproduce, score
+from countenance.verbs.serving import keys_add, keys_list, keys_revoke, serve
 from countenance.verbs.weights import weights_list, weights_pull, weights_verify
 
 VERBS: Mapping[str, Callable[..., int]] = {
@@ -32,11 +42,18 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "explain": explain,
     "verify": verify,
     "expression": expression,
+    "identify": identify,
     "enrol": enrol,
     "forget": forget,
     "gallery list": gallery_list,
     "gallery audit": gallery_audit,
     "screen calibrate": screen_calibrate,
+    "policy check": policy_check,
+    "receipt verify": receipt_verify,
+    "serve": serve,
+    "keys add": keys_add,
+    "keys list": keys_list,
+    "keys revoke": keys_revoke,
     "train": train,
     "score": score,
     "evaluate": evaluate,

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from countenance.admission import admit, digest_of_weights, screen_for
 from countenance.datasets.named import split_name
 from countenance.datasets.samples import IdentitySample
 from countenance.datasets.universal_sets import lfw_beside_view_1
 from countenance.datasets.vggface2 import read as read_vggface2
-from countenance.errors import AlreadyEnrolled, NoFace, TemplateVersion, UsageError
+from countenance.errors import AlreadyEnrolled, NoFace, UsageError
 from countenance.faces.detection import only_face
-from countenance.files import sha256_of
 from countenance.gallery import (
     Audit,
     Gallery,
@@ -44,12 +44,9 @@ from countenance.screening import (
     assign_roles,
     calibrate_screen,
     examine,
-    has_screen,
-    read_screen,
     write_screen,
 )
 from countenance.vocabulary import Reason
-from countenance.weights import record
 
 MODEL = "sface"
 FOLDER = "COUNTENANCE_GALLERY"
@@ -71,15 +68,6 @@ def gallery_folder(named: str | os.PathLike[str] | None = None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("countenance") / "gallery"
-
-
-def digest_of_weights(name: str) -> str:
-    """Return one SHA-256 for the published files of a recogniser, by which its templates are known.
-
-    Raises:
-        UsageError: there are no such weights.
-    """
-    return sha256_of(" ".join(member.sha256 for member in record(name).members).encode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,25 +150,18 @@ def enrol(
         raise AlreadyEnrolled(
             expected="a new name", came=f"{subject!r}, who is enrolled", remedy=f"countenance forget {subject} first"
         )
-    screen = _screen_for(folder, model, weights)
+    screen = screen_for(folder, model, weights)
     found = _examined(photographs, model, detect)
-    screened = () if screen is None else tuple(map(screen.judge, found.templates, found.shifts))
-    pairs = (found.templates @ found.templates.T)[np.triu_indices(len(found), 1)]
-    nearest = gallery.best_match(found.templates)
-    wrong = {reason for each in screened for reason in each.reasons}
-    if not np.all(pairs >= point.value):
-        wrong.add(Reason.NOT_THE_SAME_PERSON)
-    if nearest is not None and nearest[1] >= point.value:
-        wrong.add(Reason.ENROLLED_ALREADY)
-    if not wrong:
+    seen = admit(found, gallery, point=point, screen=screen)
+    if not seen.reasons:
         write_gallery(folder, gallery.added(subject, found.templates))
     return Enrolment(
         subject=subject,
-        accepted=not wrong,
-        reasons=tuple(reason for reason in Reason if reason in wrong),
-        screened=screened,
-        likeness=float(pairs.min()) if len(pairs) else float("nan"),
-        nearest=nearest,
+        accepted=not seen.reasons,
+        reasons=seen.reasons,
+        screened=seen.screened,
+        likeness=seen.likeness,
+        nearest=seen.nearest,
         threshold=point.value,
         model=model,
     )
@@ -215,7 +196,7 @@ def audit_gallery(
     """
     gallery = read_gallery(folder)
     if threshold is None:
-        screen = _screen_for(folder, gallery.model, gallery.weights)
+        screen = screen_for(folder, gallery.model, gallery.weights)
         threshold = operating_point(gallery.model, task=Task.VERIFICATION).value if screen is None else screen.match
     if not -1 <= threshold <= 1:
         raise UsageError(expected="a cosine in [-1, 1]", came=f"{threshold:g}", remedy="for example 0.3")
@@ -279,17 +260,6 @@ def calibrate_from(
         false_alarms=false_alarms,
     )
     write_screen(folder, screen)
-    return screen
-
-
-def _screen_for(folder: str | os.PathLike[str], model: str, weights: str) -> Screen | None:
-    if not has_screen(folder):
-        return None
-    screen = read_screen(folder)
-    if (screen.recogniser, screen.weights) != (model, weights):
-        raise TemplateVersion(
-            expected=f"a screen for {model}", came=f"one for {screen.recogniser}", remedy="calibrate one for this one"
-        )
     return screen
 
 

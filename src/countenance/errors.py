@@ -14,7 +14,8 @@
     ├── DataError                    files, lists and weights
     │   ├── MissingFile
     │   ├── ProtocolMismatch
-    │   └── DigestMismatch
+    │   ├── DigestMismatch
+    │   └── WrongKey
     ├── ScoreError                   score tables
     │   ├── MalformedScores
     │   ├── EmptyScores
@@ -24,11 +25,15 @@
     ├── ChallengeError
     │   ├── ChallengeExpired
     │   ├── ChallengeReplayed
-    │   └── OutOfOrder
-    └── EnrolmentError
-        ├── UnknownSubject
-        ├── AlreadyEnrolled
-        └── TemplateVersion
+    │   ├── OutOfOrder
+    │   └── UnknownSession
+    ├── EnrolmentError
+    │   ├── UnknownSubject
+    │   ├── AlreadyEnrolled
+    │   └── TemplateVersion
+    └── StoreError                   the database of enrolments and sessions
+        ├── StoreUnavailable
+        └── StoreConflict
 
 A message says, in one line, what was expected, what came, and what to do about it.
 """
@@ -108,6 +113,10 @@ class DigestMismatch(DataError):
     """The bytes of a file are not those that were recorded."""
 
 
+class WrongKey(DataError):
+    """A key that is missing, malformed, open to others, or not the one that sealed or signed the bytes."""
+
+
 class ScoreError(CountenanceError):
     """A score table from which no honest figure can be computed."""
 
@@ -148,6 +157,10 @@ class OutOfOrder(ChallengeError):
     """A step of the challenge came before its turn."""
 
 
+class UnknownSession(ChallengeError):
+    """No session of that name is kept: it was never begun here, or it was purged or forgotten."""
+
+
 class EnrolmentError(CountenanceError):
     """The gallery cannot do what was asked."""
 
@@ -162,6 +175,18 @@ class AlreadyEnrolled(EnrolmentError):
 
 class TemplateVersion(EnrolmentError):
     """A template was made by another network than the one that reads it."""
+
+
+class StoreError(CountenanceError):
+    """The database cannot be used: another program's, a newer release's, or a damaged one."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer now, being locked, full or unreachable; the same request may succeed later."""
+
+
+class StoreConflict(StoreError):
+    """Somebody else changed the row since it was read; read it again."""
 
 
 def at_least(least: int, **numbers: int) -> None:

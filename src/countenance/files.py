@@ -3,11 +3,12 @@
 import hashlib
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from countenance.errors import MissingFile, UsageError
+from countenance.errors import MissingFile, UsageError, WrongKey
 
 
 def existing_file(path: str | os.PathLike[str], *, expected: str = "a file") -> Path:
@@ -93,6 +94,63 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> Path:
         if part is not None:
             Path(part).unlink(missing_ok=True)
     return target
+
+
+def write_private(path: str | os.PathLike[str], data: bytes, *, keep: bool = False) -> Path:
+    """Write a new file that only its owner may read (mode 0600), whole or not at all: a key.
+
+    Args:
+        path: where; nothing may be there.
+        data: what it holds.
+        keep: leave the file that is there already, which another process may have made in this moment.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: something is there already, or the place cannot be written to.
+    """
+    target = Path(path)
+    part: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, target)  # unlike a rename, it never takes the place of what is there
+    except OSError as error:
+        if not (keep and isinstance(error, FileExistsError)):
+            raise UsageError(
+                expected=f"to be able to write a new file {target}",
+                came=error.strerror or type(error).__name__,
+                remedy="name a place that can be written to, where nothing is yet",
+            ) from error
+    finally:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+    return target
+
+
+def private_file(path: str | os.PathLike[str], *, expected: str) -> Path:
+    """Return `path` when a file is there that neither its group nor others may read or write.
+
+    Args:
+        path: where to look.
+        expected: what the file should be, for the message ("a key file").
+
+    Raises:
+        MissingFile: nothing is there.
+        WrongKey: naming its mode.
+    """
+    file = existing_file(path, expected=expected)
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        raise WrongKey(
+            expected=f"{file} to be its owner's alone (mode 0600)", came=f"mode {mode:04o}", remedy=f"chmod 600 {file}"
+        )
+    return file
 
 
 def finite(value: object) -> object:

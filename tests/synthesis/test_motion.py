@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,23 @@ def test_what_is_asked_is_played(describe):
     assert np.allclose(2 * half, whole)
     one = perform(generator(), describe(DrawnSpecies.BONA_FIDE, frames=3), asked[2:])
     assert len(set(one.actions)) == 1
+
+
+def test_a_head_turns_as_told_on_top_of_its_own_motion(describe):
+    spec = describe(frames=3, seconds_between_frames=0.5, motion=Motion.CALM)
+    own = draw_head_swing(generator(), spec)
+    told = draw_head_swing(generator(), replace(spec, yaws=(0.0, 30.0, -10.0)))
+    for seconds, yaw in ((0.0, 0), (0.25, 15), (0.5, 30), (1.0, -10), (2.0, -10)):
+        before, after = own.turn_at(seconds), told.turn_at(seconds)
+        assert angle(before.T @ after) == pytest.approx(abs(yaw), abs=1e-4)
+        assert np.sign(round(after[0, 2] - before[0, 2], 9)) == np.sign(yaw)  # to the right of the picture
+
+
+def test_lids_are_down_when_told_and_blink_of_themselves_too(describe):
+    spec = describe(frames=300, seconds_between_frames=1 / 30, motion=Motion.CALM)
+    lids = tuple(float(100 <= frame < 120) for frame in range(300))
+    own, told = (
+        [face.blink for face in perform(generator(1), each, None).actions] for each in (spec, replace(spec, lids=lids))
+    )
+    assert told == [max(one, other) for one, other in zip(own, lids, strict=True)]
+    assert max(own) > 0

@@ -42,6 +42,10 @@ def test_every_species_is_one_kind_of_thing():
         ({"modalities": (Modality.DEPTH,)}, "expected rgb among the modalities; came depth"),
         ({"expressions": ((Expression.HAPPY, 0.5),) * 3}, "expected 1 or 2 expressions; came 3"),
         ({"expressions": ((Expression.HAPPY, 1.5),)}, "intensities in [0, 1]; came [1.5]"),
+        ({"lids": (0.0, 1.5)}, "expected 2 lids in [0, 1]; came 2: (0.0, 1.5)"),
+        ({"lids": (0.0,)}, "expected 2 lids in [0, 1]; came 1"),
+        ({"yaws": (0.0, -41.0)}, "expected 2 yaws in [-40, 40]; came 2"),
+        ({"yaws": (0.0, float("nan"))}, "expected 2 yaws"),
         ({"preset": "harder"}, "expected a preset of easy, paper, hard; came 'harder'"),
     ],
 )
@@ -68,3 +72,7 @@ def test_seeds_are_those_of_the_words(describe):
     expected = np.random.SeedSequence([5, 303, 1, 4, 0]).spawn(2)[1].generate_state(3)
     spec = describe(DrawnSpecies.EYES_NOSE_BENT, frames=7, size=64)
     assert spec.seeds(Stream.CLIP, 2)[1].generate_state(3).tolist() == expected.tolist()
+
+
+def test_what_only_some_clips_say_stays_out_of_the_words_that_cards_are_made_of(describe):
+    assert repr(describe(frames=2, lids=(0.0, 1.0), yaws=(0.0, 9.0))) == repr(describe(frames=2))

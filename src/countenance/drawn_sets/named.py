@@ -9,6 +9,7 @@ from pathlib import Path
 
 from countenance.drawn_sets.casia_surf import plan as plan_casia_surf
 from countenance.drawn_sets.expression_sets import plan_ck_plus, plan_fer2013, plan_oulu_casia, plan_sfew
+from countenance.drawn_sets.gate import plan_gate
 from countenance.drawn_sets.identity_sets import plan_afad, plan_casia_webface, plan_ms_celeb_1m, plan_vggface2
 from countenance.drawn_sets.siw import plan as plan_siw
 from countenance.drawn_sets.verification_sets import plan_lfw, plan_ytf
@@ -31,8 +32,10 @@ PLANS: Mapping[str, Callable[..., PlannedSet]] = {
     "oulu-casia": plan_oulu_casia,
     "sfew": plan_sfew,
     "fer2013": plan_fer2013,
+    "gate": plan_gate,
 }
-"""Name of a set: plans it, given `seed`, `preset`, and `subjects` where they are asked for."""
+"""Name of a set: plans it, given `seed`, `preset`, and `subjects` where they are asked for; the last one, which nobody
+published, is what people show to a gate."""
 
 OTHER_CAMERAS: Mapping[str, Callable[..., PlannedSet]] = {
     "siw-webcam": partial(plan_siw, camera=DrawnCamera.WEBCAM),
@@ -73,7 +76,7 @@ def synthesize(
     """Draw a set in the layout and the lists of the published one; the same options give the same bytes.
 
     Args:
-        name: of a published set, one of `PLANS`, or of one before another camera, one of `OTHER_CAMERAS`.
+        name: of a set, one of `PLANS`, or of one before another camera, one of `OTHER_CAMERAS`.
         out: a folder that is new, empty, or holds this very set, which is then completed.
         subjects: how many people; the set's own default for None.
         preset: easy, paper or hard.

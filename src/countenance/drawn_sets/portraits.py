@@ -38,6 +38,7 @@ class People(IntEnum):
     SFEW = 180_000
     FER2013 = 190_000
     CHALLENGE = 200_000
+    GATE = 210_000
 
 
 ROOM = 10_000

@@ -237,8 +237,17 @@ def cut_windows(
     for number in sorted(wanted):
         frame = frame_of(number)
         for place, position in wanted[number]:
-            cut[place, position] = resized(_square(frame, squares[place])[None], height=side, width=side)[0]
+            cut[place, position] = resized(cut_square(frame, squares[place])[None], height=side, width=side)[0]
     return cut, tuple(int(starts[window]) for window in kept)
+
+
+def cut_square(frame: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Cut a square, as `square_box` returns it, out of a frame (H, W, C); beyond it the outermost pixels go on."""
+    left, top, width, height = box
+    rows = np.arange(top, top + height).clip(0, frame.shape[0] - 1)
+    columns = np.arange(left, left + width).clip(0, frame.shape[1] - 1)
+    square: NDArray[np.uint8] = frame[rows[:, None], columns]
+    return square
 
 
 def frames_at_ticks(seconds: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -313,15 +322,6 @@ def _fitting(ticks: NDArray[np.intp], boxes: NDArray[np.float64]) -> list[int]:
 
 def _found(boxes: NDArray[np.float64]) -> int:
     return int(np.isfinite(boxes).all(axis=1).sum())
-
-
-def _square(frame: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Cut the square out; beyond the border of the frame its outermost pixels go on."""
-    left, top, width, height = box
-    rows = np.arange(top, top + height).clip(0, frame.shape[0] - 1)
-    columns = np.arange(left, left + width).clip(0, frame.shape[1] - 1)
-    square: NDArray[np.uint8] = frame[rows[:, None], columns]
-    return square
 
 
 def _too_few(ticks: NDArray[np.intp], track: FaceTrack, *, name: str) -> TooFewFrames:

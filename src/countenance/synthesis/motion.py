@@ -44,6 +44,7 @@ class Swing:
         seat: where the crop sits on the face, across and up, mm.
         drift: where the object is in the room, across and up, mm; and its distance as a share.
         motion, calm_seconds: of the clip.
+        turned: (seconds, degrees of yaw) that come on top, on straight lines; none for an object that is not told to.
     """
 
     angles: tuple[Wave, Wave, Wave]
@@ -52,6 +53,7 @@ class Swing:
     drift: tuple[Wave, Wave, Wave]
     motion: Motion
     calm_seconds: float
+    turned: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def liveliness(self, seconds: float) -> float:
         """0 while calm, 1 when lively; photographs apart from each other are lively throughout."""
@@ -67,7 +69,9 @@ class Swing:
             wave.at(seconds, 0.4 + 0.6 * lively, calm + lively * (wave.amplitude - calm))
             for wave, calm in zip(self.angles, self.calm, strict=True)
         )
-        return rotation(_YAW_LIMIT * np.tanh(yaw / _YAW_LIMIT), _PITCH_LIMIT * np.tanh(pitch / _PITCH_LIMIT), roll)
+        told = 0.0 if self.turned is None else float(np.interp(seconds, *self.turned))
+        yaw = _YAW_LIMIT * np.tanh(yaw / _YAW_LIMIT) + told
+        return rotation(yaw, _PITCH_LIMIT * np.tanh(pitch / _PITCH_LIMIT), roll)
 
     def seat_at(self, seconds: float) -> tuple[float, float]:
         """Where the crop sits: mm across and up."""
@@ -111,7 +115,11 @@ def draw_head_swing(generator: np.random.Generator, spec: ClipSpec) -> Swing:
     else:
         stretch = generator.uniform(1.0, 2.0)
         amplitudes = (9.0 * stretch, 5.0 * stretch, 3.0 * stretch)
-    return _swing(generator, spec, (7.0, 4.0, 2.5), amplitudes, (0.15, 0.5))
+    swing = _swing(generator, spec, (7.0, 4.0, 2.5), amplitudes, (0.15, 0.5))
+    if spec.yaws is None:
+        return swing
+    times = tuple(frame * spec.seconds_between_frames for frame in range(spec.frames))
+    return replace(swing, turned=(times, spec.yaws))
 
 
 def draw_hand_swing(generator: np.random.Generator, spec: ClipSpec) -> Swing:
@@ -189,6 +197,8 @@ def perform(
         else:
             blink = float(np.clip(1 - np.abs(blinks - seconds) / _BLINK_HALF_SECONDS, 0, 1).max())
             gaze = gazes[int(seconds / 0.9)] if spec.motion is Motion.LIVELY else gazes[0]
+        if spec.lids is not None:
+            blink = max(blink, spec.lids[frame])
         words.append(word)
         faces.append(replace(face, blink=blink, gaze=gaze))
     return Performance(tuple(words), tuple(faces))

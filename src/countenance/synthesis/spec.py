@@ -11,6 +11,8 @@ from countenance.errors import UsageError
 from countenance.synthesis.presets import preset_named
 from countenance.vocabulary import Expression, Modality, Presentation
 
+MOST_YAW = 40.0  # degrees; a relief that is seen from further round shows its missing back
+
 
 class Stream(IntEnum):
     """What random numbers are for; no two streams share any."""
@@ -154,9 +156,14 @@ class ClipSpec:
         background: False: everything but the face is 0 in every modality, as in CASIA-SURF. True: a wall behind it.
         expressions: (expression, intensity in [0, 1]) of the presented face, one for each frame or one for all of them
             (a print shows the first, a mask none); None: drawn.
+        lids: how far the presented face's lids are closed at least, 0 open to 1, one for each frame, beyond the blinks
+            of its own; None: not at all. A print and a mask hold theirs.
+        yaws: degrees that a live head, or that in a replayed film, turns beyond its own motion, one for each frame, to
+            the right of the picture where positive; None: not at all.
         modalities: the sensors to draw; RGB must be among them.
         preset: name of a preset.
-        camera: the colour camera; not in `repr`, of which the cards of sets drawn before there were two are made.
+        camera: the colour camera; like `lids` and `yaws` not in `repr`, of which the cards of sets are made that were
+            drawn before there were any.
 
     Raises:
         UsageError: a request that contradicts itself.
@@ -178,6 +185,8 @@ class ClipSpec:
     modalities: tuple[Modality, ...] = tuple(Modality)
     preset: str = "paper"
     camera: DrawnCamera = field(default=DrawnCamera.VARIED, repr=False)
+    lids: tuple[float, ...] | None = field(default=None, repr=False)
+    yaws: tuple[float, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         preset_named(self.preset)
@@ -197,6 +206,14 @@ class ClipSpec:
                 _refuse(f"1 or {self.frames} expressions", str(len(self.expressions)))
             if not all(0 <= intensity <= 1 for _, intensity in self.expressions):
                 _refuse("expression intensities in [0, 1]", str([amount for _, amount in self.expressions]))
+        self._check_movements()
+
+    def _check_movements(self) -> None:
+        for name, numbers, low, high in (("lids", self.lids, 0, 1), ("yaws", self.yaws, -MOST_YAW, MOST_YAW)):
+            if numbers is None:
+                continue
+            if len(numbers) != self.frames or not all(low <= number <= high for number in numbers):
+                _refuse(f"{self.frames} {name} in [{low:g}, {high:g}]", f"{len(numbers)}: {numbers}")
 
     def seeds(self, stream: Stream, parts: int) -> list[np.random.SeedSequence]:
         """Independent seeds for the parts of this clip, so that one part does not shift the numbers of the next."""

@@ -50,7 +50,7 @@ def _generator(seed: np.random.SeedSequence) -> np.random.Generator:
 
 def _frozen(spec: ClipSpec, seed: np.random.SeedSequence, *, rest: bool) -> Performance:
     """One held face for all frames: that of a photograph, or a mask's."""
-    one = replace(spec, frames=1, motion=Motion.STILL, expressions=None)
+    one = replace(spec, frames=1, motion=Motion.STILL, expressions=None, lids=None, yaws=None)
     asked = None if spec.expressions is None else spec.expressions[:1]
     held = perform(_generator(seed), one, asked, lids_down=0.0)
     if rest:

@@ -113,6 +113,39 @@ def enrol(
     return ACCEPTED if done.accepted else REFUSED
 
 
+def identify(
+    image: Positional[Path],
+    *,
+    top: int = 5,
+    gallery: Path | None = None,
+    rate: float = 0.01,
+    detect: str = "yunet",
+    json: bool = False,
+) -> int:
+    """Say who of the gallery a photograph shows (exit 0), or that it is nobody (exit 1); it may be a picture of one.
+
+    Args:
+        image: a photograph of one face.
+        top: how many candidates are told, at most, the most alike first.
+        gallery: its folder, as for enrol.
+        rate: of searches for strangers that may find somebody; the gallery's people, each searched among the others,
+            choose the threshold, and n people promise 2 / (n + 1) at best.
+        detect: the face detector, yunet or mtcnn.
+        json: print one JSON object.
+    """
+    from countenance.console import print_table
+    from countenance.enrolment import gallery_folder
+    from countenance.gate.identification import identify_photograph
+
+    folder = gallery_folder(gallery)
+    found = identify_photograph(image, folder=folder, top=top, rate=rate, detect=detect)
+    if not printed({**found.as_json(), "gallery": str(folder)}, wanted=json):
+        print(found.candidates[0].subject if found.accepted else f"nobody of {found.people:,} people")
+        print_table(("name", "score"), ((each.subject, f"{each.score:.4f}") for each in found.candidates))
+        print(f"threshold {found.point.value:.4f} ({found.point.rule}; {found.model})")
+    return ACCEPTED if found.accepted else REFUSED
+
+
 def forget(subject: Positional[str], *, gallery: Path | None = None, json: bool = False) -> int:
     """Take a person out of the gallery.
 

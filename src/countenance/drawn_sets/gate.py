@@ -1,0 +1,487 @@
+"""Drawn people before the gate: what each enrols with, clips in which they do as asked, and attacks on those.
+
+A clip is what a camera sees while a challenge runs: a face at rest, then one action after another, each held for a
+while, with rests in between. Whoever does it sits still otherwise, blinks, and has the whole face in the picture with
+room round it. Every kind of attack that the drawn world knows is made of the same parts: a sheet or a screen in the
+person's place, somebody else, other actions than were asked for, or two people one after the other.
+
+The picture is the middle of a drawn square, so that it is half as wide again as high less a little (4 : 3). One second
+of a core draws about ten frames of 480 x 360 pixels.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from countenance.datasets.drawn_card import LABEL
+from countenance.drawn_sets.challenge import PAPERS, SCREENS
+from countenance.drawn_sets.portraits import ROOM, People, check_subjects
+from countenance.drawn_sets.writing import FRAMES_PER_SECOND, VIDEO_CODEC, PlannedClip, PlannedSet, jpeg, video
+from countenance.errors import UsageError
+from countenance.files import write_atomically
+from countenance.synthesis.scene import DrawnClip, draw_clip
+from countenance.synthesis.spec import ClipSpec, DrawnSpecies, Motion
+from countenance.vocabulary import Action, Expression, Modality
+
+NAME = "gate"
+WIDTH = 480
+CROP_MM = 400.0  # of the drawn square: head, shoulders and wall
+ENROLMENTS = 3
+FILM_SIZE = (640, 480)  # width and height that a browser's camera is asked for
+FILM_QUALITY = 95
+DEFAULT_SUBJECTS = 2
+_FIRST_PHOTOGRAPH = 1000  # number of the clip that an enrolment photograph is; the others count from 1
+_CLOSE_SIZE, _CLOSE_CROP_MM = 112, 176.0  # as the drawn CASIA-SURF has it
+_EXPRESSIONS = {Action.HAPPY: Expression.HAPPY, Action.SURPRISE: Expression.SURPRISE}
+_SIDE = {Action.TURN_LEFT: 1, Action.TURN_RIGHT: -1}  # a person's own left is the right of the picture
+
+Pixels = NDArray[np.uint8]
+
+
+class GateKind(StrEnum):
+    """What a clip is to the gate."""
+
+    GENUINE = "genuine"
+    PRINT = "print"
+    REPLAY = "replay"
+    OTHER_PERSON = "other_person"
+    WRONG_ORDER = "wrong_order"
+    ACTION_MISSING = "action_missing"
+    FACE_SWAPPED = "face_swapped"
+    BLACK_SENSORS = "black_sensors"
+
+    @property
+    def told(self) -> str:
+        """What such a clip shows, for the card.
+
+        >>> GateKind.OTHER_PERSON.told
+        'another person does what was asked'
+        """
+        return _TOLD[self]
+
+
+_TOLD = {
+    GateKind.GENUINE: "the person does what was asked",
+    GateKind.PRINT: "a print of the person at rest, held in a hand",
+    GateKind.REPLAY: "a screen plays a film in which the person does what was asked",
+    GateKind.OTHER_PERSON: "another person does what was asked",
+    GateKind.WRONG_ORDER: "the person does what was asked, the last first",
+    GateKind.ACTION_MISSING: "the person leaves out one of the actions",
+    GateKind.FACE_SWAPPED: "the person begins, and from the middle on another person goes on",
+    GateKind.BLACK_SENSORS: "the person does what was asked; infrared and depth are covered",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long everything takes, in seconds, and how far a head turns.
+
+    Attributes:
+        lead: at rest before the first action.
+        rise: from rest to the action, and back.
+        hold: of the action.
+        rest: after each action.
+        lids_rise: of the lids, on the way down and up.
+        lids_hold: of closed eyes.
+        yaw_degrees: of a turn, beyond the head's own motion.
+    """
+
+    lead: float = 0.8
+    rise: float = 0.4
+    hold: float = 0.9
+    rest: float = 0.6
+    lids_rise: float = 0.1
+    lids_hold: float = 0.4
+    yaw_degrees: float = 32.0
+
+    @property
+    def turn(self) -> float:
+        """Seconds that one action takes, its rest included."""
+        return 2 * self.rise + self.hold + self.rest
+
+
+_PACE = Pace()
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a face does, frame by frame.
+
+    Attributes:
+        expressions: (expression, intensity).
+        lids: 0 open to 1 closed.
+        yaws: degrees to the right of the picture.
+        shown: the action that is being done, None at rest.
+    """
+
+    expressions: tuple[tuple[Expression, float], ...]
+    lids: tuple[float, ...]
+    yaws: tuple[float, ...]
+    shown: tuple[Action | None, ...]
+
+
+def write_script(
+    actions: Sequence[Action], *, pace: Pace = _PACE, frames_per_second: int = FRAMES_PER_SECOND
+) -> Script:
+    """Return what a face does that goes through actions in their order; at rest throughout where there are none.
+
+    Args:
+        actions: any, in any order, also the same one again.
+        pace: how long everything takes.
+        frames_per_second: of the clip.
+
+    >>> write_script([Action.BLINK], frames_per_second=10).shown.count(Action.BLINK)
+    6
+    """
+    seconds = pace.lead + max(1, len(actions)) * pace.turn
+    times = np.arange(max(1, round(seconds * frames_per_second))) / frames_per_second
+    expressions = [(Expression.NEUTRAL, 0.0)] * len(times)
+    lids, yaws = np.zeros(len(times)), np.zeros(len(times))
+    shown: list[Action | None] = [None] * len(times)
+    for place, action in enumerate(actions):
+        blinks = action is Action.BLINK
+        rise, hold = (pace.lids_rise, pace.lids_hold) if blinks else (pace.rise, pace.hold)
+        level = _level(times - pace.lead - place * pace.turn, rise, hold)
+        for frame in np.flatnonzero(level > 0).tolist():
+            shown[frame] = action
+            if action in _EXPRESSIONS:
+                expressions[frame] = (_EXPRESSIONS[action], float(level[frame]))
+        lids += level * blinks
+        yaws += level * pace.yaw_degrees * _SIDE.get(action, 0)
+    return Script(tuple(expressions), tuple(lids.tolist()), tuple(yaws.tolist()), tuple(shown))
+
+
+def _level(seconds: NDArray[np.float64], rise: float, hold: float) -> NDArray[np.float64]:
+    """0 before, 1 while held, 0 after; smooth on the way."""
+    share = np.clip(np.minimum(seconds, 2 * rise + hold - seconds) / rise, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateClip:
+    """One clip, said completely.
+
+    Attributes:
+        kind: what it is to the gate.
+        person: number of the identity that is claimed.
+        performers: numbers of those whose faces are shown, in their order.
+        species: of the instrument; `BONA_FIDE` for people.
+        asked: the actions of the challenge.
+        script: what is done.
+        parts: what is drawn, one after the other.
+        frames_per_second: of the clip.
+    """
+
+    kind: GateKind
+    person: int
+    performers: tuple[int, ...]
+    species: DrawnSpecies
+    asked: tuple[Action, ...]
+    script: Script
+    parts: tuple[ClipSpec, ...]
+    frames_per_second: int
+
+    @property
+    def done(self) -> tuple[Action, ...]:
+        """The actions that are done, in their order; none on a print."""
+        shown = () if self.species.is_print else self.script.shown
+        return tuple(action for action, _ in itertools.groupby(shown) if action is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class GateFrames:
+    """The frames of a clip in memory.
+
+    Attributes:
+        rgb: T frames, (H, W, 3) uint8.
+        seconds: (T,) of each frame, from 0.
+        infrared: likewise (H, W), None without the sensor.
+        depth: likewise, nearer is brighter, 0 where there is no data.
+    """
+
+    rgb: list[Pixels]
+    seconds: list[float]
+    infrared: list[Pixels] | None
+    depth: list[Pixels] | None
+
+
+def plan_clip(
+    kind: GateKind,
+    person: int,
+    asked: Sequence[Action],
+    *,
+    seed: int = 0,
+    number: int = 1,
+    width: int = WIDTH,
+    frames_per_second: int = FRAMES_PER_SECOND,
+    sensors: bool = False,
+) -> GateClip:
+    """Plan one clip.
+
+    Args:
+        kind: what it is.
+        person: number of the identity that is claimed; `People.GATE` and on are in no other set.
+        asked: the actions of the challenge, each once; two at least where an order or a lack must show.
+        seed: of the world.
+        number: of the person's clip, from 1: another number, another light, camera, wall, paper or screen.
+        width: of a frame, a multiple of 8, 128 to 1,024; the height is three quarters of it.
+        frames_per_second: of the clip.
+        sensors: whether infrared and depth are drawn; they are for `BLACK_SENSORS`.
+
+    Raises:
+        UsageError: fewer actions than the kind needs, one twice, or a size that cannot be drawn.
+    """
+    asked = tuple(asked)
+    least = 2 if kind in {GateKind.WRONG_ORDER, GateKind.ACTION_MISSING, GateKind.FACE_SWAPPED} else 1
+    if len(asked) < least or len(set(asked)) < len(asked):
+        raise UsageError(
+            expected=f"at least {least} actions for {kind}, each once",
+            came=", ".join(asked) or "none",
+            remedy=f"name some of {', '.join(Action)}",
+        )
+    if width % 8 or not 128 <= width <= 1024:
+        raise UsageError(expected="a width of 128 to 1,024, a multiple of 8", came=str(width), remedy="change it")
+    species = {GateKind.PRINT: PAPERS, GateKind.REPLAY: tuple(itertools.chain(*SCREENS))}.get(kind)
+    shown = DrawnSpecies.BONA_FIDE if species is None else species[number % len(species)]
+    script = write_script(_done(kind, asked), frames_per_second=frames_per_second)
+    other = person + 1 if (person + 1) % ROOM else person + 1 - ROOM
+    performers = {GateKind.OTHER_PERSON: (other,), GateKind.FACE_SWAPPED: (person, other)}.get(kind, (person,))
+    whole = ClipSpec(
+        root=seed,
+        subject=performers[0],
+        species=shown,
+        clip=number,
+        frames=len(script.shown),
+        seconds_between_frames=1 / frames_per_second,
+        size=width,
+        crop_mm=CROP_MM,
+        motion=Motion.CALM,
+        background=True,
+        expressions=script.expressions,
+        lids=script.lids,
+        yaws=script.yaws,
+        modalities=tuple(Modality) if sensors or kind is GateKind.BLACK_SENSORS else (Modality.RGB,),
+    )
+    parts = (whole,) if len(performers) == 1 else _halves(whole, performers)
+    return GateClip(
+        kind=kind,
+        person=person,
+        performers=performers,
+        species=shown,
+        asked=asked,
+        script=script,
+        parts=parts,
+        frames_per_second=frames_per_second,
+    )
+
+
+def as_close_ups(clip: GateClip) -> GateClip:
+    """Return the same clip as the drawn CASIA-SURF stores it: the bare face, 112 x 112, by all three sensors."""
+    parts = tuple(
+        replace(part, size=_CLOSE_SIZE, crop_mm=_CLOSE_CROP_MM, background=False, modalities=tuple(Modality))
+        for part in clip.parts
+    )
+    return replace(clip, parts=parts)
+
+
+def draw_frames(clip: GateClip) -> GateFrames:
+    """Draw a clip; the same clip gives the same bytes."""
+    return _frames(clip, [draw_clip(part) for part in clip.parts])
+
+
+def plan_photographs(person: int, *, seed: int = 0, width: int = WIDTH) -> tuple[ClipSpec, ...]:
+    """Plan what a person enrols with: `ENROLMENTS` photographs from the front, at rest, each in another light."""
+    whole = plan_clip(GateKind.GENUINE, person, [Action.BLINK], seed=seed, width=width).parts[0]
+    rest = ((Expression.NEUTRAL, 0.0),)
+    alone = replace(whole, frames=1, expressions=rest, lids=None, yaws=None)
+    return tuple(replace(alone, clip=_FIRST_PHOTOGRAPH + number) for number in range(ENROLMENTS))
+
+
+def draw_photographs(person: int, *, seed: int = 0, width: int = WIDTH) -> list[Pixels]:
+    """Draw what a person enrols with: (H, W, 3) uint8 each."""
+    return [_cut(draw_clip(spec).rgb[0], spec) for spec in plan_photographs(person, seed=seed, width=width)]
+
+
+def film(frames: Iterable[Pixels]) -> bytes:
+    """Encode frames as motion JPEG of 640 x 480, which Chromium plays as a camera at 30 frames a second, over and over.
+
+    Args:
+        frames: (H, W, 3) uint8, 4 : 3.
+    """
+    return b"".join(
+        jpeg(np.asarray(cv2.resize(frame, FILM_SIZE, interpolation=cv2.INTER_LINEAR), np.uint8), FILM_QUALITY)
+        for frame in frames
+    )
+
+
+def write_clip(frames: GateFrames, path: Path) -> None:
+    """Write the colour frames: motion JPEG where the name ends in ``.mjpeg``, else the video of the drawn sets (.mov).
+
+    Both are played at 30 frames a second, whatever the clip's own rate is.
+    """
+    content = film(frames.rgb) if path.suffix == ".mjpeg" else video(np.stack(frames.rgb))
+    write_atomically(path, content)
+
+
+def plan_gate(
+    *,
+    subjects: int = DEFAULT_SUBJECTS,
+    seed: int = 0,
+    preset: str = "paper",
+    width: int = WIDTH,
+    frames_per_second: int = FRAMES_PER_SECOND,
+) -> PlannedSet:
+    """Plan a set of `subjects` people: photographs, and a clip of each kind, which are asked for two actions.
+
+    ``gate.json`` says of each file what it shows. The sensors of `BLACK_SENSORS` are black, so that its infrared and
+    depth are not written.
+
+    Args:
+        subjects: 1 to 10,000.
+        seed: of every random number.
+        preset: easy, paper or hard.
+        width: of a frame.
+        frames_per_second: of what is drawn; files are played at 30.
+
+    Raises:
+        UsageError: too few or too many subjects, or an unknown preset.
+    """
+    check_subjects(subjects, least=1, name=NAME)
+    clips: list[PlannedClip] = []
+    told: list[dict[str, object]] = []
+    pairs = list(itertools.permutations(Action, 2))
+    for place in range(subjects):
+        person, subject = People.GATE + place, f"G{place + 1:05d}"
+        for number, spec in enumerate(plan_photographs(person, seed=seed, width=width), start=1):
+            file = f"{subject}/enrol-{number}.jpg"
+            clips.append(
+                PlannedClip(
+                    spec=replace(spec, preset=preset), files=(file,), encode=_photograph, subject=subject, group="enrol"
+                )
+            )
+            told.append({"file": file, "subject": subject, "kind": "enrolment", "told": "the person at rest"})
+        for number, kind in enumerate(GateKind, start=1):
+            clip = plan_clip(
+                kind,
+                person,
+                pairs[(7 * place + 3) % len(pairs)],
+                seed=seed,
+                number=number + len(GateKind) * (place % 4),
+                width=width,
+                frames_per_second=frames_per_second,
+            )
+            clip = replace(clip, parts=tuple(replace(part, preset=preset) for part in clip.parts))
+            clips.append(_planned(clip, f"{subject}/{kind}.mov", subject))
+            told.append({"file": f"{subject}/{kind}.mov", "subject": subject, **_told_of(clip)})
+    card = {"label": LABEL, "told": f"drawn people before a gate, seed {seed}, preset {preset}", "files": told}
+    kinds = {str(kind): subjects for kind in GateKind}
+    return PlannedSet(
+        name=NAME,
+        seed=seed,
+        preset=preset,
+        clips=tuple(clips),
+        lists={"gate.json": json.dumps(card, indent=1) + "\n"},
+        counts={"samples": len(clips), "subjects": subjects, "enrolment": ENROLMENTS * subjects, **kinds},
+        samples=len(clips),
+        subjects=subjects,
+        facts={
+            "codec": VIDEO_CODEC,
+            "width": width,
+            "frames_per_second": frames_per_second,
+            "pace": repr(_PACE),
+        },
+    )
+
+
+def _done(kind: GateKind, asked: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The actions that a clip of this kind shows."""
+    if kind is GateKind.WRONG_ORDER:
+        return asked[::-1]
+    if kind is GateKind.ACTION_MISSING:  # everybody blinks now and then, so that it is not a blink that is left out
+        left_out = next(action for action in asked if action is not Action.BLINK)
+        return tuple(action for action in asked if action is not left_out)
+    return asked
+
+
+def _halves(whole: ClipSpec, performers: Sequence[int]) -> tuple[ClipSpec, ...]:
+    """One person up to the middle, another one from there on; each before their own wall."""
+    middle = whole.frames // 2
+    assert whole.expressions is not None
+    assert whole.lids is not None
+    assert whole.yaws is not None
+    return tuple(
+        replace(
+            whole,
+            subject=performer,
+            frames=len(whole.lids[part]),
+            expressions=whole.expressions[part],
+            lids=whole.lids[part],
+            yaws=whole.yaws[part],
+        )
+        for performer, part in zip(performers, (slice(0, middle), slice(middle, None)), strict=True)
+    )
+
+
+def _cut(frame: Pixels, spec: ClipSpec) -> Pixels:
+    """The middle three quarters of the rows; a face without a wall stays as it is."""
+    edge = spec.size // 8 if spec.background else 0
+    return np.ascontiguousarray(frame[edge : frame.shape[0] - edge])
+
+
+def _frames(clip: GateClip, drawn: Sequence[DrawnClip]) -> GateFrames:
+    def planes(chosen: Iterable[NDArray[np.uint8] | None]) -> list[Pixels] | None:
+        found = [
+            _cut(frame, part)
+            for part, plane in zip(clip.parts, chosen, strict=True)
+            if plane is not None
+            for frame in plane
+        ]
+        return found or None
+
+    rgb = planes(each.rgb for each in drawn)
+    infrared, depth = planes(each.infrared for each in drawn), planes(each.depth_view for each in drawn)
+    assert rgb is not None
+    if clip.kind is GateKind.BLACK_SENSORS:
+        infrared, depth = ([np.zeros(frame.shape[:2], np.uint8) for frame in rgb] for _ in range(2))
+    return GateFrames(rgb, [frame / clip.frames_per_second for frame in range(len(rgb))], infrared, depth)
+
+
+def _photograph(clip: DrawnClip) -> list[bytes]:
+    edge = clip.rgb.shape[1] // 8
+    return [jpeg(frame[edge : frame.shape[0] - edge], clip.jpeg_quality) for frame in clip.rgb]
+
+
+def _planned(clip: GateClip, file: str, subject: str) -> PlannedClip:
+    first = replace(clip.parts[0], modalities=(Modality.RGB,))
+    return PlannedClip(
+        spec=first,
+        files=(file,),
+        encode=partial(_encode, clip=replace(clip, parts=(first, *clip.parts[1:]))),
+        subject=subject,
+        species="" if clip.species is DrawnSpecies.BONA_FIDE else str(clip.species),
+        group=str(clip.kind),
+    )
+
+
+def _encode(first: DrawnClip, *, clip: GateClip) -> list[bytes]:
+    """Encode the first part, which is drawn, and draw what follows it."""
+    return [video(np.stack(_frames(clip, [first, *map(draw_clip, clip.parts[1:])]).rgb))]
+
+
+def _told_of(clip: GateClip) -> dict[str, object]:
+    return {
+        "kind": str(clip.kind),
+        "told": clip.kind.told,
+        "species": str(clip.species),
+        "asked": list(clip.asked),
+        "shown": list(clip.done),
+        "performers": list(clip.performers),
+    }

@@ -1,0 +1,158 @@
+"""Routes of enrolments: take somebody in, list, export, forget."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from countenance.errors import AlreadyEnrolled
+from countenance.images import ImageLimits, read_image
+from countenance.service.access import Caller, Door, caller_of
+from countenance.service.bodies import EnrolmentSeen, Exported, Forgotten, People, Person, advice_of
+from countenance.service.desk import Desk, refusals
+from countenance.service.refusals import Refusal
+from countenance.service.uploads import FORM, read_consent, read_form
+from countenance.store.connection import refuse_name
+
+Subject = Annotated[str, Path(min_length=1, max_length=100, description="The name of the person.")]
+_BODY = {
+    "required": True,
+    "content": {
+        FORM: {
+            "schema": {
+                "type": "object",
+                "required": ["subject", "photograph"],
+                "additionalProperties": False,
+                "properties": {
+                    "subject": {"type": "string", "minLength": 1, "maxLength": 100},
+                    "photograph": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"type": "string", "format": "binary"},
+                        "description": "JPEG or PNG, a template each.",
+                    },
+                    "consent": {"type": "string", "description": "What the person agreed to, as one JSON object."},
+                    "again": {
+                        "type": "string",
+                        "enum": ["yes", "no"],
+                        "description": "Put these in the place of the templates of somebody who is enrolled.",
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+def enrolment_routes(desk: Desk) -> APIRouter:
+    """Return the routes of enrolments."""
+    router = desk.router("enrolments")
+
+    @router.post(
+        "/v1/enrolments",
+        openapi_extra=Door(roles=("operator",), page=True, most=desk.settings.body_bytes).as_extra()
+        | {"requestBody": _BODY},
+        responses=refusals(401, 403, 404, 408, 409, 413, 415),
+    )
+    async def enrol(request: Request) -> EnrolmentSeen:
+        """Take somebody in by photographs of one face each, unless the screen or the gallery is against it."""
+        form = await read_form(
+            request,
+            photographs=desk.settings.photographs,
+            names=("photograph",),
+            fields=("subject", "consent", "again"),
+        )
+        subject, again = form.fields.get("subject", ""), form.fields.get("again", "no")
+        refuse_name(subject, of="a subject")
+        if again not in ("yes", "no"):
+            raise Refusal(422, expected="again as yes or no", came="another word", remedy="correct it")
+        consent = read_consent(form.fields.get("consent"))
+        caller = caller_of(request)
+        photographs = [photograph for _, photograph in form.photographs]
+        return await desk.run(
+            request, lambda: _enrolled(desk, caller, subject, photographs, consent=consent, again=again == "yes")
+        )
+
+    @router.get(
+        "/v1/enrolments",
+        openapi_extra=Door(roles=("operator",)).as_extra(),
+        responses=refusals(401, 403),
+    )
+    async def people(
+        first: Annotated[int, Query(ge=0, le=10**9)] = 0, count: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> People:
+        """List who is enrolled, in the order of their names."""
+        found = await asyncio.to_thread(desk.store.people)
+        shown = [
+            Person(subject=each.subject, templates=each.templates, enrolled=each.enrolled, consent=each.consent)
+            for each in found[first : first + count]
+        ]
+        return People(people=shown, count=len(found))
+
+    @router.delete(
+        "/v1/enrolments/{subject}",
+        openapi_extra=Door(roles=("operator",), page=True).as_extra(),
+        responses=refusals(401, 403, 404),
+    )
+    async def forget(request: Request, subject: Subject) -> Forgotten:
+        """Delete all that is kept about somebody, for good: templates, consent, sessions, receipts."""
+        await asyncio.to_thread(desk.store.forget, subject, by=caller_of(request).key)
+        return Forgotten(subject=subject)
+
+    @router.get(
+        "/v1/enrolments/{subject}/export",
+        openapi_extra=Door(roles=("operator",)).as_extra(),
+        responses=refusals(401, 403, 404),
+    )
+    async def export(subject: Subject) -> Exported:
+        """Return all that is kept about somebody, for the person to have."""
+        return Exported(subject=subject, data=await asyncio.to_thread(desk.store.export_subject, subject))
+
+    return router
+
+
+def _enrolled(
+    desk: Desk,
+    caller: Caller,
+    subject: str,
+    photographs: Sequence[bytes],
+    *,
+    consent: Mapping[str, Any] | None,
+    again: bool,
+) -> EnrolmentSeen:
+    from countenance.gallery import Gallery  # it brings torch with it
+
+    gate, store = desk.gate, desk.store
+    if again:
+        store.person(subject)  # refuses an unknown name before anything is judged
+    elif store.is_enrolled(subject):
+        raise AlreadyEnrolled(
+            expected="a new name", came="that of somebody who is enrolled", remedy="send again=yes to enrol anew"
+        )
+    limits = ImageLimits(bytes=desk.settings.body_bytes, pixels=desk.settings.photograph_pixels)
+    pixels = [
+        read_image(photograph, limits=limits, name=f"photograph {number}")
+        for number, photograph in enumerate(photographs, start=1)
+    ]
+    names, held = store.templates(gate.model, gate.weights)
+    others = Gallery(gate.model, gate.weights, held[names != subject], names[names != subject])
+    templates, admission = gate.admit(pixels, others)
+    if not admission.reasons:
+        keep = store.replace if again else store.enrol
+        keep(
+            subject,
+            templates=templates,
+            model=gate.model,
+            weights=gate.weights,
+            consent=consent,
+            by=caller.key,
+            now=desk.clock(),
+        )
+    return EnrolmentSeen(
+        subject=subject,
+        accepted=not admission.reasons,
+        reasons=list(admission.reasons),
+        advice=advice_of(admission.reasons),
+        templates=0 if admission.reasons else len(templates),
+    )
