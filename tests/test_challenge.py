@@ -154,6 +154,33 @@ def test_what_counts(actions, letters, every, reason):
     assert state.outcome is (ChallengeOutcome.PASSED if reason is None else ChallengeOutcome.FAILED)
 
 
+@pytest.mark.parametrize(
+    ("rest", "turned", "passes"),
+    [
+        ((0, 0), (20, 20), True),
+        ((0, 0), (19.9, 19.9), False),
+        ((-6, -4), (15, 15), True),  # 20 degrees away from where the head was
+        ((10, 11), (25, 25), False),  # a photograph that looks aside, of which the next estimate is a little further
+        ((11, 11), (31, 31), True),
+        ((30, -5, -5), (15, 15), True),  # what was before the rest does not count
+        ((-5, 30, 5, 5), (20, 25), False),
+        ((13, 13), (40, 40), False),  # never looked at the camera
+    ],
+)
+def test_a_turn_is_measured_from_the_rest_before_it(rest, turned, passes):
+    seen = [
+        Observation(seconds=NOW + place + 1, yaw_degrees=float(yaw), eyes_open=None)
+        for place, yaw in enumerate((*rest, *turned))
+    ]
+    state = played(challenge(Action.TURN_LEFT, Action.TURN_RIGHT), seen)
+    assert (state.step == 1) == passes
+    mirrored = played(
+        challenge(Action.TURN_RIGHT, Action.TURN_LEFT),
+        [replace(each, yaw_degrees=-(each.yaw_degrees or 0.0)) for each in seen],
+    )
+    assert mirrored.step == state.step
+
+
 def test_the_action_stays_secret_until_the_person_was_seen_at_rest():
     state, told = begin(challenge(Action.HAPPY, Action.TURN_LEFT)), []
     for seen in film("hhnnhhnnll"):
@@ -467,7 +494,7 @@ STATE = played(challenge(Action.HAPPY, Action.BLINK), film("nnhhnnb")).as_json()
 
 @pytest.mark.parametrize("key", STATE)
 @pytest.mark.parametrize(
-    "value", ["nonsense", -1, True, [1], {}, float("nan"), 10**400], ids=lambda each: repr(each)[:9]
+    "value", ["nonsense", -99, True, [1], {}, float("nan"), 10**400], ids=lambda each: repr(each)[:9]
 )
 def test_a_state_that_is_not_ours_is_refused(key, value):
     with pytest.raises(DataError):

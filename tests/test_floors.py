@@ -14,7 +14,7 @@ import countenance.errors
 PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
-    "scores score_formats metrics",
+    "scores score_formats metrics names",
     "images threads mosaic published vault receipts policy",
     "faces clips transforms synthesis",
     "datasets networks losses tracking",
@@ -24,8 +24,8 @@ FLOORS = (
     "systems released shipped recognisers presentation_training ensemble_scoring window_scoring clip_authentication "
     "screening gallery",
     "store admission",
-    "recipes report export bulk authentication gate expression_reading enrolment presentation_check verification_check "
-    "reproduction demonstration explanation",
+    "recipes report export bulk authentication gate expression_reading screen_calibration presentation_check "
+    "verification_check reproduction demonstration explanation",
     "service bench console attack_report",
     "verbs",
     "cli __init__ __main__",
@@ -42,6 +42,7 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("recognisers", "released"): "a recogniser has one name, wherever it comes from",
     ("recognisers", "shipped"): "likewise",
     ("window_scoring", "ensemble_scoring"): "several networks of clips are reported as those of stills",
+    ("recipes", "gate"): "a recipe may be of the whole gate",
     ("explanation", "authentication"): "what is explained has been decided",
     ("explanation", "report"): "and is shown on a sheet",
 }

@@ -99,7 +99,7 @@ def test_pairs_are_scored_by_a_run(run, photographs, tmp_path, monkeypatch):
 
 def test_the_package_is_looked_into_first(run, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "trunks_folder", lambda: tmp_path)
-    with pytest.raises(UsageError, match="the network 'facelivenet-slim', which is not in this package yet"):
+    with pytest.raises(UsageError, match="the network 'facelivenet-slim', which this package lacks"):
         stated_recogniser("facelivenet-slim")
     run("facelivenet-slim")
     assert stated_recogniser("facelivenet-slim").point == POINT

@@ -11,12 +11,14 @@ import torch
 from countenance.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from countenance.errors import DataError, UsageError
 from countenance.networks.caffe_resnet import slim_resnet
+from countenance.networks.facelivenet import SEVEN
 from countenance.networks.mlfa import MultiLevelNetwork
 from countenance.networks.record import Task
 from countenance.networks.slim_pad import SlimPad
 from countenance.networks.trunk import RecognitionNetwork
 from countenance.shipped import (
     CLIP_RECORDS,
+    FACE_LIVE_RECORDS,
     FLOWS,
     MLFA_SLIM,
     RECORDS,
@@ -26,6 +28,7 @@ from countenance.shipped import (
     presentation_module,
     shipped_record,
     stated_clip_network,
+    stated_face_live_network,
     stated_network,
     trunk_source,
     trunks_folder,
@@ -178,6 +181,26 @@ def test_a_shipped_network_of_clips_is_whole_and_states_its_threshold(record):
     assert -1 < stated.point.value < 1
     assert (stated.point.rule, stated.point.split) == ("eer", Split.DEVELOPMENT)
     assert float(stated.module.representative.norm()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("record", FACE_LIVE_RECORDS, ids=lambda record: record.name)
+def test_a_shipped_face_live_network_knows_faces_and_expressions(record):
+    folder = trunks_folder() / record.name
+    sheet = json.loads((folder / "best.json").read_text())
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["best.json", sheet["tensors"]])
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
+    found, stated = shipped_record(record.name), stated_face_live_network(record.name)
+    assert sum(each.numel() for each in stated.network.parameters()) == found.parameters
+    assert found.task is Task.VERIFICATION_AND_EXPRESSION
+    assert stated.network.expressions == SEVEN
+    assert not stated.network.training
+    assert stated.label == "real faces and drawn data"
+    assert stated.point is not None
+    assert stated.point == found.operating_point
+    assert (stated.point.rule, stated.point.split) == ("fmr:0.01", Split.DEVELOPMENT)
+    assert 0 < stated.point.value < 1
+    assert {result.metric for result in found.results} == {"accuracy of verification", "accuracy of expression"}
+    assert all(result.command.startswith("countenance ") and result.interval for result in found.results)
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -25,6 +25,19 @@ if TYPE_CHECKING:
     from countenance.evaluation import Evaluation, evaluate
     from countenance.explanation import Explanation, explain
     from countenance.expression_reading import ReadExpression, read_expressions
+    from countenance.gate.attempts import Attempt, IssuedChallenge, authenticate, issue_challenge
+    from countenance.gate.identification import Identification, identify_photograph
+    from countenance.gate.local import (
+        LocalEnrolment,
+        audit_gallery,
+        backup_gallery,
+        enrol,
+        export_subject,
+        forget,
+        list_people,
+        restore_gallery,
+        rotate_gallery,
+    )
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
     from countenance.recipes.mlfa import MlfaRecipe, train_mlfa
@@ -65,6 +78,21 @@ _HOMES = {
     "explain": "explanation",
     "ReadExpression": "expression_reading",
     "read_expressions": "expression_reading",
+    "Attempt": "gate.attempts",
+    "IssuedChallenge": "gate.attempts",
+    "authenticate": "gate.attempts",
+    "issue_challenge": "gate.attempts",
+    "Identification": "gate.identification",
+    "identify_photograph": "gate.identification",
+    "LocalEnrolment": "gate.local",
+    "audit_gallery": "gate.local",
+    "backup_gallery": "gate.local",
+    "enrol": "gate.local",
+    "export_subject": "gate.local",
+    "forget": "gate.local",
+    "list_people": "gate.local",
+    "restore_gallery": "gate.local",
+    "rotate_gallery": "gate.local",
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
@@ -91,6 +119,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Attempt",
     "Calibration",
     "ClipDecision",
     "ComparisonTable",
@@ -98,6 +127,9 @@ __all__ = [
     "Decision",
     "Evaluation",
     "Explanation",
+    "Identification",
+    "IssuedChallenge",
+    "LocalEnrolment",
     "MlfaRecipe",
     "OperatingPoint",
     "PresentationTable",
@@ -108,13 +140,22 @@ __all__ = [
     "VerificationDecision",
     "Wishes",
     "__version__",
+    "audit_gallery",
+    "authenticate",
+    "backup_gallery",
     "calibrate",
     "check",
     "comparison_table",
     "demonstrate",
+    "enrol",
     "evaluate",
     "explain",
+    "export_subject",
+    "forget",
+    "identify_photograph",
     "inspect_named",
+    "issue_challenge",
+    "list_people",
     "mean_of",
     "presentation_table",
     "pretrain",
@@ -123,6 +164,8 @@ __all__ = [
     "read_label_list",
     "read_scores",
     "reproduce",
+    "restore_gallery",
+    "rotate_gallery",
     "score",
     "synthesize",
     "train",

@@ -11,7 +11,8 @@ the server's own, at which frames came in: a client could write whatever time he
 Rest is judged, and another action counts as one, only in what the challenge asks about: the direction of the head
 always, the expression and the eyes where an action of the challenge needs them. A value that is missing tells nothing:
 an observation that lacks one of the needed values advances nothing and breaks off what was being held. Of a face that
-is turned away only the direction counts.
+is turned away only the direction counts. A turn is one from where the head was at rest: heads, cameras and estimates
+from five points are a few degrees off the middle, and a photograph that is must not need the less for it.
 
 A recording of the right actions in the right order passes here; that it is a recording is for the networks to say.
 """
@@ -34,7 +35,7 @@ LOCK_LOOK_BACK_SECONDS = LOCK_WITHIN_SECONDS + LOCK_SECONDS  # failures before t
 REST_PROMPT = "Look at the camera with a calm face."
 _DRAWS = 128  # of one byte; an honest source of random bytes needs a second one in less than half of all cases
 _MOST = 1_000_000  # of anything that is counted here
-_SLACK = 1e-6  # by which a probability in float32 may be above 1
+_SLACK = 1e-6  # by which a probability in float32 may be above 1, and a difference of two times since the epoch be off
 _TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
 _EXPRESSIONS: Mapping[Action, Expression] = {Action.HAPPY: Expression.HAPPY, Action.SURPRISE: Expression.SURPRISE}
 
@@ -81,7 +82,7 @@ class ChallengeRules:
         calm_probability: that neither expression of the challenge may exceed at rest. Rest is not "neutral is likely":
             many a calm face is read as sad.
         front_degrees: the most yaw of a face that looks ahead, with the error of an estimate from five points.
-        turn_degrees: the least yaw of a turned head: clearly above the former.
+        turn_degrees: by how much a head must be turned, away from its own yaw at rest: clearly above the former.
         open_share: the least openness of open eyes, in [0, 1].
         closed_share: the most openness of closed eyes.
     """
@@ -252,6 +253,7 @@ class ChallengeState:
         frames: observations that show it.
         astray_since: when another action than the one asked for was first seen.
         astray_frames: observations that show one.
+        ahead_degrees: mean yaw of the rest that is being held or, while an action is waited for, went before it.
     """
 
     challenge: Challenge
@@ -265,6 +267,7 @@ class ChallengeState:
     frames: int = 0
     astray_since: float | None = None
     astray_frames: int = 0
+    ahead_degrees: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a state that no attempt can be in.
@@ -288,6 +291,8 @@ class ChallengeState:
             self.astray_since is not None
         )
         _refuse_unless(held, "counts with the time since when", (counts, runs))
+        front = self.challenge.rules.front_degrees + _SLACK
+        _refuse_unless(abs(self.ahead_degrees) <= front, "a yaw at rest of a face that looks ahead", self.ahead_degrees)
 
     @property
     def step(self) -> int:
@@ -344,6 +349,7 @@ class ChallengeState:
                 frames=_whole(row["frames"]),
                 astray_since=_number_or_none(row["astray_since"]),
                 astray_frames=_whole(row["astray_frames"]),
+                ahead_degrees=_number(row["ahead_degrees"]),
             )
 
 
@@ -422,8 +428,8 @@ def observe(state: ChallengeState, observation: Observation) -> ChallengeState:
     _refuse_earlier(state, observation.seconds)
     if observation.seconds >= state.challenge.expires:
         return _ended(replace(state, seconds=observation.seconds), ChallengeOutcome.EXPIRED, Reason.TOO_LATE)
-    seen = _seen(observation, state.challenge)
     current = _after_gap(replace(state, seconds=observation.seconds))
+    seen = _seen(observation, current)
     if seen is None:
         return replace(current, since=None, frames=0)
     current = replace(current, told=observation.seconds)
@@ -493,22 +499,26 @@ class _Eyes(StrEnum):
 class _Seen:
     """What an observation that lacks nothing shows: one action at most, rest, the eyes of a face that looks ahead."""
 
+    yaw_degrees: float
     action: Action | None = None
     at_rest: bool = False
     eyes: _Eyes | None = None
 
 
-def _seen(observation: Observation, challenge: Challenge) -> _Seen | None:
+def _seen(observation: Observation, state: ChallengeState) -> _Seen | None:
     """Tell what a frame shows; None where a value that the challenge needs is missing.
+
+    At rest a face looks at the camera; an action is then measured from the direction in which it did.
 
     A turned head comes first, then the expression, then the eyes: who laughs with closed eyes laughs.
     """
-    rules, yaw = challenge.rules, observation.yaw_degrees
-    if yaw is None:
+    challenge, rules = state.challenge, state.challenge.rules
+    if observation.yaw_degrees is None:
         return None
+    yaw = observation.yaw_degrees - (state.ahead_degrees if state.phase is Phase.ACTION else 0.0)
     if abs(yaw) > rules.front_degrees:
         turned = Action.TURN_LEFT if yaw > 0 else Action.TURN_RIGHT
-        return _Seen(turned if abs(yaw) >= rules.turn_degrees else None)
+        return _Seen(yaw, turned if abs(yaw) >= rules.turn_degrees else None)
     calm, action, eyes = True, None, None
     if any(each in _EXPRESSIONS for each in challenge.actions):
         told = observation.expressions or {}
@@ -524,7 +534,7 @@ def _seen(observation: Observation, challenge: Challenge) -> _Seen | None:
     at_rest = calm and eyes in {None, _Eyes.OPEN}
     if action is None and eyes is _Eyes.CLOSED:
         action = Action.BLINK
-    return _Seen(action, at_rest, eyes)
+    return _Seen(yaw, action, at_rest, eyes)
 
 
 def _after_gap(state: ChallengeState) -> ChallengeState:
@@ -544,6 +554,8 @@ def _resting(state: ChallengeState, seen: _Seen) -> ChallengeState:
     if not seen.at_rest:
         return replace(state, since=None, frames=0)
     held = _counted(state)
+    mean = (state.frames * state.ahead_degrees + seen.yaw_degrees) / held.frames  # of frames 0, this one alone
+    held = replace(held, ahead_degrees=mean)
     if not _is_held(held):
         return held
     rested = replace(_fresh(held), phase=Phase.ACTION)
@@ -567,7 +579,7 @@ def _acting(state: ChallengeState, seen: _Seen) -> ChallengeState:
         )
         assert strayed.seconds is not None
         assert strayed.astray_since is not None
-        long = strayed.seconds - strayed.astray_since >= rules.astray_seconds
+        long = strayed.seconds - strayed.astray_since >= rules.astray_seconds - _SLACK
         if strayed.astray_frames >= rules.astray_frames and long:
             return _ended(strayed, ChallengeOutcome.FAILED, Reason.WRONG_ORDER)
         return strayed
@@ -590,7 +602,7 @@ def _blinking(state: ChallengeState, seen: _Seen) -> ChallengeState:
         return replace(state, since=None, frames=0)
     if seen.eyes is _Eyes.BETWEEN:
         return state
-    long = state.since is not None and seconds - state.since >= rules.blink_seconds
+    long = state.since is not None and seconds - state.since >= rules.blink_seconds - _SLACK
     if state.frames >= rules.blink_frames and long:
         return _finished(state)
     return replace(state, since=seconds, frames=0)
@@ -604,7 +616,7 @@ def _is_held(state: ChallengeState) -> bool:
     assert state.seconds is not None
     assert state.since is not None
     rules = state.challenge.rules
-    return state.frames >= rules.hold_frames and state.seconds - state.since >= rules.hold_seconds
+    return state.frames >= rules.hold_frames and state.seconds - state.since >= rules.hold_seconds - _SLACK
 
 
 def _finished(state: ChallengeState) -> ChallengeState:

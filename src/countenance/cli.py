@@ -18,12 +18,17 @@ import tyro
 
 from countenance.errors import CountenanceError, UsageError
 from countenance.verbs.answers import ACCEPTED, DEFECT, INTERRUPTED, WRONG
+from countenance.verbs.attempts import authenticate, challenge
 from countenance.verbs.galleries import (
     attack_uax,
     enrol,
     forget,
     gallery_audit,
+    gallery_backup,
+    gallery_export,
     gallery_list,
+    gallery_restore,
+    gallery_rotate,
     identify,
     screen_calibrate,
 )
@@ -44,9 +49,15 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "expression": expression,
     "identify": identify,
     "enrol": enrol,
+    "challenge": challenge,
+    "authenticate": authenticate,
     "forget": forget,
     "gallery list": gallery_list,
     "gallery audit": gallery_audit,
+    "gallery export": gallery_export,
+    "gallery backup": gallery_backup,
+    "gallery restore": gallery_restore,
+    "gallery rotate": gallery_rotate,
     "screen calibrate": screen_calibrate,
     "policy check": policy_check,
     "receipt verify": receipt_verify,

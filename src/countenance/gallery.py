@@ -1,39 +1,28 @@
-"""The gallery: templates of enrolled people in one folder, and an audit that finds planted universal ones.
+"""The gallery: templates of enrolled people as one value, and an audit that finds planted universal ones.
 
-A gallery is two files in a folder: ``gallery.json``, which names the recogniser and says whose each row is, and a
-tensor file that its digest names. They are written whole or not at all; of two writers at one time the last one wins.
-Nothing is encrypted: whoever can read the folder has the templates.
+Where they are kept is for the store to say.
 
 A universal template is a hub: it matches the templates of a large share of all other people. The audit counts for every
 template how many of a sample of other people it matches, one template of each, and calls those planted that stand out
 (`plant_limit`); what comes near is counted again over everybody.
 """
 
-import os
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from countenance.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from countenance.errors import AlreadyEnrolled, DataError, MissingFile, TemplateVersion, UnknownSubject, UsageError
+from countenance.errors import UsageError
 from countenance.progress import Progress, unheard
 from countenance.scores import TextColumn, text
 
-NAME = "gallery"
-"""Of its files in a folder."""
-SUBJECT_LETTERS = 100
 SAMPLE = 4_096
 LEAST_SHARE = 0.08
 LEAST_PEOPLE = 50
-_UNIT = 1e-3  # by how much the length of a template may miss 1
 _ROWS = 2_048  # of a block of comparisons
 _NEAR = 0.75  # of the limit, in the sample: counted again over everybody
 
@@ -59,72 +48,6 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.templates)
 
-    @property
-    def people(self) -> dict[str, int]:
-        """Number of templates of everybody, in the order of their names."""
-        return dict(sorted(Counter(self.subjects.tolist()).items()))
-
-    def refuse_other_recogniser(self, model: str, weights: str) -> None:
-        """Refuse templates that another recogniser made.
-
-        Raises:
-            TemplateVersion: naming both.
-        """
-        if (model, weights) != (self.model, self.weights):
-            other = model if model != self.model else f"{model} with other weights"
-            raise TemplateVersion(
-                expected=f"the recogniser of this gallery, {self.model}",
-                came=other,
-                remedy="name that one, or enrol everybody again in another gallery",
-            )
-
-    def added(self, subject: str, templates: Templates) -> "Gallery":
-        """Return the gallery with somebody new in it.
-
-        Args:
-            subject: a name that is not in it yet.
-            templates: float32 (K, D), rows of length 1, K at least 1.
-
-        Raises:
-            UsageError: a name that cannot be one.
-            AlreadyEnrolled: the name is taken.
-            TemplateVersion: no template, or templates of another length.
-        """
-        refuse_name(subject)
-        if subject in self.subjects:
-            raise AlreadyEnrolled(
-                expected="a new name",
-                came=f"{subject!r}, who is enrolled",
-                remedy=f"countenance forget {subject} first",
-            )
-        fits = (
-            templates.ndim == 2
-            and len(templates)
-            and (not len(self) or templates.shape[1:] == self.templates.shape[1:])
-        )
-        if not fits or not np.all(np.abs(np.linalg.norm(templates, axis=1) - 1) < _UNIT):  # a NaN is refused too
-            raise TemplateVersion(
-                expected=f"templates of {self.model}, of length 1", came=f"{templates.shape}", remedy="embed them again"
-            )
-        held = self.templates if len(self) else templates[:0]
-        names = [*self.subjects.tolist(), *[subject] * len(templates)]
-        return replace(self, templates=np.concatenate([held, templates]).astype(np.float32), subjects=text(names))
-
-    def without(self, subject: str) -> "Gallery":
-        """Return the gallery without somebody.
-
-        Raises:
-            UnknownSubject: nobody of that name is enrolled.
-        """
-        kept = self.subjects != subject
-        if kept.all():
-            raise UnknownSubject(
-                expected="the name of somebody who is enrolled",
-                came=repr(subject),
-                remedy="see: countenance gallery list",
-            )
-        return replace(self, templates=self.templates[kept], subjects=self.subjects[kept])
-
     def best_match(self, templates: Templates) -> tuple[str, float] | None:
         """Return who is most like one of the templates (K, D), and the cosine; None in an empty gallery."""
         if not len(self):
@@ -137,67 +60,6 @@ class Gallery:
 def empty_gallery(model: str, weights: str) -> Gallery:
     """Return a gallery with nobody in it."""
     return Gallery(model, weights, np.zeros((0, 0), np.float32), text([]))
-
-
-def refuse_name(subject: str) -> None:
-    """Refuse what cannot be somebody's name in a gallery.
-
-    Raises:
-        UsageError: empty, too long, not printable, or with a space at an end.
-    """
-    if not subject or len(subject) > SUBJECT_LETTERS or not subject.isprintable() or subject != subject.strip():
-        raise UsageError(
-            expected=f"a name of 1 to {SUBJECT_LETTERS} printable letters, without a space at an end",
-            came=repr(subject[: SUBJECT_LETTERS + 1]),
-            remedy="name the person otherwise",
-        )
-
-
-def has_gallery(folder: str | os.PathLike[str]) -> bool:
-    """Tell whether a gallery was written into a folder."""
-    return (Path(folder) / f"{NAME}.json").is_file()
-
-
-def write_gallery(folder: str | os.PathLike[str], gallery: Gallery) -> Path:
-    """Write a gallery, whole or not at all, over the one that is there; return the path of its card.
-
-    Raises:
-        UsageError: the folder cannot be written to.
-    """
-    card: dict[str, Any] = {
-        "model": gallery.model,
-        "weights": gallery.weights,
-        "subjects": gallery.subjects.tolist(),
-    }
-    tensors = {"templates": torch.from_numpy(np.ascontiguousarray(gallery.templates))}
-    return write_checkpoint(folder, NAME, Checkpoint(tensors, card))
-
-
-def read_gallery(folder: str | os.PathLike[str]) -> Gallery:
-    """Read a gallery.
-
-    Raises:
-        MissingFile: none is there.
-        DigestMismatch: its templates are not those that its card was written for.
-        DataError: it is not a gallery.
-    """
-    if not (Path(folder) / f"{NAME}.json").exists():
-        raise MissingFile(
-            expected=f"a gallery in {folder}", came="nobody who is enrolled", remedy="begin with: countenance enrol"
-        )
-    found = read_checkpoint(folder, NAME)
-    try:
-        templates = found.tensors["templates"].numpy()
-        gallery = Gallery(str(found.card["model"]), str(found.card["weights"]), templates, text(found.card["subjects"]))
-        if templates.dtype != np.float32 or templates.ndim != 2 or len(templates) != len(gallery.subjects):
-            raise ValueError("other rows than names")
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(
-            expected=f"a gallery in {folder}, as countenance enrol writes it",
-            came=f"something else ({type(error).__name__})",
-            remedy="restore it, or name another folder",
-        ) from error
-    return gallery
 
 
 @dataclass(frozen=True, kw_only=True)

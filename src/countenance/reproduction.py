@@ -27,6 +27,7 @@ AMADA = ("uax-white-box", BLACK_BOX)
 DEFENCE = ("uax-screen", "uax-audit")
 MING = tuple(f"facelivenet-{number}" for number in range(1, 8))
 ATTACKS = "facelivenet-attacks"
+GATE = "gate-drawn"
 TABLES = (
     *PARKIN,
     *ITO,
@@ -34,6 +35,7 @@ TABLES = (
     *DEFENCE,
     *MING,
     ATTACKS,
+    GATE,
     DRAWN_MODALITIES,
     CALIBRATION,
 )
@@ -73,12 +75,13 @@ def reproduce(
             to a camera that was not seen in training (`recipes.calibration`); those of universal examples, by crafting
             (`recipes.amada`), and those of their defence, by screening and auditing (`recipes.universal_defence`);
             those of FaceLiveNet, by training, scoring or counting (`recipes.ming`), "facelivenet-2" without a set; and
-            "facelivenet-attacks", on its challenge, which draws its own (`recipes.facelivenet_attacks`).
+            "facelivenet-attacks", on its challenge, and "gate-drawn", on the whole gate, which draw their own
+            (`recipes.facelivenet_attacks`, `recipes.gate_drawn`).
         published: the folder of those scores.
         data: the set to train on, as NAME:ROOT; of FaceLiveNet's tables several, between commas.
         out: the folder of the runs; of `RUNS_OF` or "runs/TABLE" where None.
         initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder; of FaceLiveNet's as
-            for `recipes.ming.ming`.
+            for `recipes.ming.ming`; of "gate-drawn" a network of expressions, without which none is asked for.
         workers: processes that train, or craft, side by side; FaceLiveNet's tables are made by one.
         only_done: train nothing more, and compute rows of what is there.
         say: called with a line before each part.
@@ -102,6 +105,8 @@ def reproduce(
     if table == ATTACKS:
         place = out or RUNS_OF[table]
         return _attacks(data, out=place, initial=initial, workers=workers, only_done=only_done, say=say)
+    if table == GATE:
+        return _gate(data, out=out or f"runs/{GATE}", initial=initial, only_done=only_done, say=say)
     if data is None:
         words = "draw one and name it" if table == DRAWN_MODALITIES else "name one"
         raise UsageError(expected=f"a set: {_SETS_OF[table]}:ROOT", came="none", remedy=f"{words}: --data NAME:ROOT")
@@ -201,6 +206,22 @@ def _attacks(
         )
     network = None if initial is None else os.fspath(initial)
     return facelivenet_attacks(network, out=out, workers=workers, only_done=only_done, say=say)
+
+
+def _gate(
+    data: str | None,
+    *,
+    out: str | os.PathLike[str],
+    initial: str | os.PathLike[str] | None,
+    only_done: bool,
+    say: Say,
+) -> list[TableRow]:
+    """Judge the whole gate, with the network of expressions `initial`; no expression is asked for where None."""
+    from countenance.recipes.gate_drawn import gate_drawn
+
+    if data is not None:
+        raise UsageError(expected=f"no set, as {GATE} draws its own clips", came=data, remedy="leave --data out")
+    return gate_drawn(None if initial is None else os.fspath(initial), out=out, only_done=only_done, say=say)
 
 
 def _draw_expressions(figures: Sequence["Shown"], folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from countenance.clips import ClipReader
+from countenance.drawn_sets import gate
 from countenance.drawn_sets.gate import (
     ENROLMENTS,
     FILM_SIZE,
@@ -30,6 +31,7 @@ from countenance.drawn_sets.portraits import People
 from countenance.drawn_sets.writing import write_set
 from countenance.errors import UsageError
 from countenance.images import read_image
+from countenance.synthesis.scene import DrawnClip
 from countenance.synthesis.spec import DrawnSpecies, Stream
 from countenance.synthesis.stages import HeadStage, ScreenStage
 from countenance.synthesis.staging import draw_stage
@@ -46,7 +48,7 @@ def small(kind, asked, *, seed=0, sensors=False, frames_per_second=2):
 
 def test_a_script_by_hand():
     """At 10 frames a second: .8 s at rest, .4 s up, .9 s held, .4 s down, .6 s at rest."""
-    script = write_script([Action.TURN_RIGHT, Action.BLINK], pace=Pace(), frames_per_second=10)
+    script = write_script([Action.TURN_RIGHT, Action.BLINK], pace=Pace(lead=0.8, rest=0.6), frames_per_second=10)
     assert len(script.shown) == 8 + 2 * 23
     assert script.yaws[:9] == (0.0,) * 9
     assert script.yaws[10] == pytest.approx(-16)
@@ -145,11 +147,11 @@ def test_covered_sensors_are_black_and_others_see_the_face():
 def test_a_close_up_is_the_bare_face_before_all_three_sensors():
     clip = as_close_ups(small(GateKind.GENUINE, [Action.BLINK], frames_per_second=1))
     frames = draw_frames(clip)
-    assert frames.rgb[0].shape == (112, 112, 3)
+    assert frames.rgb[0].shape == (240, 240, 3)
     assert not frames.rgb[0][0, 0].any()
     for planes in (frames.infrared, frames.depth):
         assert planes is not None
-        assert planes[0][56, 56] > 0
+        assert planes[0][120, 120] > 0
 
 
 def test_three_photographs_of_one_person_each_in_another_light():
@@ -197,10 +199,17 @@ def test_what_cannot_be_drawn_is_refused(options, words):
         plan_gate(subjects=0)
 
 
-def test_a_set_holds_every_kind_and_says_what_each_file_shows(tmp_path):
+def stand_in(spec):
+    """A clip of one grey for each person, drawn in no time."""
+    grey = np.full((spec.frames, spec.size, spec.size, 3), 40 + 100 * (spec.subject % 2), np.uint8)
+    return DrawnClip(grey, None, None, None, 90, None)  # type: ignore[arg-type] # nobody asks for the truth
+
+
+def test_a_set_holds_every_kind_and_says_what_each_file_shows(tmp_path, monkeypatch):
     planned = plan_gate(subjects=1, seed=4, width=128, frames_per_second=1)
-    assert write_set(planned, tmp_path / "one") == ENROLMENTS + len(GateKind) == planned.samples
-    assert write_set(planned, tmp_path / "one") == 0
+    monkeypatch.setattr(gate, "draw_clip", stand_in)  # of the second half of a clip
+    assert write_set(planned, tmp_path / "one", draw=stand_in) == ENROLMENTS + len(GateKind) == planned.samples
+    assert write_set(planned, tmp_path / "one", draw=stand_in) == 0
     card = json.loads((tmp_path / "one" / "gate.json").read_text())
     assert card["label"] == "drawn data"
     assert [each["kind"] for each in card["files"]] == ["enrolment"] * ENROLMENTS + [str(kind) for kind in GateKind]
@@ -208,6 +217,9 @@ def test_a_set_holds_every_kind_and_says_what_each_file_shows(tmp_path):
         path = tmp_path / "one" / each["file"]
         frames = [read_image(path)] if path.suffix == ".jpg" else list(ClipReader(path))
         assert frames[0].shape == (96, 128, 3)
+        shown = each.get("performers", [PERSON])
+        greys = [40 + 100 * (shown[place] % 2) for place in (0, -1)]
+        assert [frame.mean() for frame in (frames[0], frames[-1])] == pytest.approx(greys, abs=4)
     swapped = next(each for each in card["files"] if each["kind"] == "face_swapped")
     assert swapped["told"] == GateKind.FACE_SWAPPED.told
     assert swapped["asked"] == ["happy", "blink"]

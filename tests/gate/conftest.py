@@ -134,7 +134,7 @@ class Stage:
         """Scenes of a person who does what is asked: rest, action, rest, action, rest."""
         base = Scene() if base is None else base
         count = round(seconds * self.fps)
-        scenes = [base] * count
+        scenes = [base] * (count + 3 * (Action.BLINK in actions))  # three frames tell what open eyes are
         for action in actions:
             scenes += [acting(action, base)] * count + [base] * count
         return scenes
@@ -201,7 +201,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     for module in (authenticator, enrolling):
         monkeypatch.setattr(module, "measure_quality", measure)
         monkeypatch.setattr(module, "advice", told)
-    monkeypatch.setattr(authenticator, "eyes_open", lambda image, _face: made.of(image).eyes)
+    monkeypatch.setattr(authenticator, "eye_contrast", lambda image, _face: made.of(image).eyes)
     return made
 
 

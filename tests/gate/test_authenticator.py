@@ -45,6 +45,21 @@ def test_who_does_what_is_asked_is_let_in(stage, actions):
     assert decision.models == made.gate.networks.digests
 
 
+def test_eyes_are_compared_with_the_same_persons_open_ones(stage):
+    """Contrasts of 2 and .5 would both be open by themselves, .4 and .1 both closed; against each other they blink."""
+    made, asked = stage(), (Action.BLINK, Action.TURN_LEFT)
+    for open_, closed in ((2.0, 0.5), (0.4, 0.1)):
+        scenes = [dataclasses.replace(each, eyes=closed if each.eyes == 0.0 else open_) for each in made.script(asked)]
+        decision, session, _ = made.play(scenes, asked)
+        assert decision.accepted
+        assert set(session.eyes.seen) == {open_}
+    always = made.script((Action.TURN_LEFT,), made.scene(eyes=0.1))
+    assert made.play(always, asked)[1].state.step == 0
+    decision, session, _ = made.play(made.script(ASKED), ASKED)
+    assert decision.accepted
+    assert session.eyes.seen == ()  # nobody asked about eyes
+
+
 def test_it_works_at_one_frame_a_second(stage):
     made = stage(fps=1.0)
     decision, session, _ = made.play(made.script(ASKED, seconds=2.0), ASKED)
@@ -212,7 +227,7 @@ def test_a_person_learns_no_score(stage):
 
 
 def test_clips_are_judged_in_windows(stage):
-    made = stage("drawn")
+    made = stage("rgb-clip")
     decision, session, _ = made.play(made.script(ASKED, seconds=1.0), ASKED)
     assert decision.accepted
     tally = session.tally("presentation_clip")
@@ -221,16 +236,16 @@ def test_clips_are_judged_in_windows(stage):
     replayed, _, _ = made.play(made.script(ASKED, made.scene(live=-0.95), seconds=1.0), ASKED)
     assert replayed.reasons == (Reason.PRESENTATION_ATTACK,)
     for rate in (12.0, 15.0, 25.0, 30.0):
-        other = stage("drawn", fps=rate)
+        other = stage("rgb-clip", fps=rate)
         assert other.play(other.script(ASKED, seconds=1.0), ASKED)[0].accepted, rate
 
 
 def test_where_no_window_looks_nothing_advances(stage):
-    slow = stage("drawn", fps=5.0)
+    slow = stage("rgb-clip", fps=5.0)
     decision, session, _ = slow.play(slow.script(ASKED, seconds=1.0), ASKED)
     assert session.state.step == 0
     assert {Reason.TOO_FEW_FRAMES, Reason.ACTION_NOT_SHOWN} <= set(decision.reasons)
-    made = stage("drawn")
+    made = stage("rgb-clip")
     scenes = made.script(ASKED, seconds=3.0)
     gaps = [dataclasses.replace(each, faces=0) if n > 5 and n % 4 == 0 else each for n, each in enumerate(scenes)]
     decision, session, _ = made.play(gaps, ASKED)  # after the first window no other one is ever whole
@@ -332,7 +347,7 @@ def test_a_policy_that_is_not_deny_only_is_refused(world):
 
 @pytest.mark.parametrize("rate", [25, 30])
 def test_a_clip_is_walked_through_by_its_own_times(stage, world, recorded, tmp_path, rate):
-    made = stage("drawn", fps=float(rate))
+    made = stage("rgb-clip", fps=float(rate))
     frames = np.stack([np.full((48, 48, 3), world.pixels(each)[0, 0, 0]) for each in made.script(ASKED, seconds=1.0)])
     path = recorded(tmp_path / "clip.mp4", frames, rate=rate)
     session = made.gate.begin("Ann", now=50.0, random=lambda n: bytes(range(n)), actions=ASKED)

@@ -1,6 +1,7 @@
 """Searches of a gallery: exact, at a threshold of their own, and the verb."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +12,11 @@ from countenance.admission import digest_of_weights
 from countenance.cli import main
 from countenance.errors import EmptyScores, NonFiniteScore, TemplateVersion, UsageError
 from countenance.faces.detection import Face
-from countenance.gallery import Gallery, write_gallery
 from countenance.gate import identification
 from countenance.gate.identification import SearchMatrix, choose_identification_point, identify
+from countenance.gate.local import opened
 from countenance.metrics.operating_point import OperatingPoint
+from countenance.recognisers import StatedRecogniser
 from countenance.scores import text
 from countenance.vocabulary import Split
 
@@ -129,14 +131,25 @@ def found_in(image):
     return [Face((0, 0, 8, 8), np.zeros((5, 2), np.float32), 1.0)] * int(image[0, 0, 1])
 
 
+@pytest.fixture(scope="module")
+def enrolled(tmp_path_factory):
+    place, (names, rows) = tmp_path_factory.mktemp("gallery"), people(60)
+    with opened(place, make=True) as local:
+        for name in np.unique(names[:119]).tolist():
+            kept = rows[:119][names[:119] == name]
+            local.store.enrol(name, templates=kept, model="sface", weights=digest_of_weights("sface"))
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    names, rows = people(60)
-    write_gallery(tmp_path, Gallery("sface", digest_of_weights("sface"), rows[:119], names[:119]))
+def folder(enrolled, tmp_path, monkeypatch):
+    rows = people(60)[1]
     strangers = people(60, seed=5)[1]
     monkeypatch.setattr(identification, "detector", lambda _name: SimpleNamespace(detect=found_in))
-    monkeypatch.setattr(identification, "recogniser", lambda _name: ByBlue(np.concatenate([rows, strangers])))
-    return tmp_path
+    network = ByBlue(np.concatenate([rows, strangers]))
+    stated = StatedRecogniser(name="sface", build=lambda _threads: network, stated=PAIR, label="")
+    monkeypatch.setattr(identification, "stated_recogniser", lambda _name: stated)
+    return shutil.copytree(enrolled, tmp_path / "gallery")
 
 
 def photograph(folder, blue, *, faces=1):
@@ -184,3 +197,10 @@ def test_what_a_user_gets_wrong_is_one_line(folder, blue, faces, options, words,
 def test_a_folder_without_a_gallery_is_told(tmp_path, capsys):
     assert main(["identify", photograph(tmp_path, 1), "--gallery", str(tmp_path / "none"), "--json"]) == 2
     assert "begin with: countenance enrol" in capsys.readouterr().err
+
+
+def test_templates_of_other_weights_are_not_searched(tmp_path, capsys):
+    with opened(tmp_path, make=True) as local:
+        local.store.enrol("Ann", templates=people(1)[1][:1], model="sface", weights="5" * 64)
+    assert main(["identify", photograph(tmp_path, 1), "--gallery", str(tmp_path), "--json"]) == 2
+    assert "enrol everybody again" in capsys.readouterr().err

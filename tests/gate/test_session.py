@@ -9,6 +9,7 @@ import pytest
 from countenance.challenge import ChallengeRules, begin, draw_challenge
 from countenance.errors import DataError, UsageError
 from countenance.faces.detection import Face
+from countenance.faces.eyes import EyeBaseline
 from countenance.gate.session import Recent, Session, Tally
 from countenance.vocabulary import Reason
 
@@ -28,6 +29,7 @@ def session(**changes):
         "unjudged": {Reason.TOO_DARK: 1},
         "tallies": {"presentation": tally},
         "anchor": b"sealed",
+        "eyes": EyeBaseline((1.5, 1.25)),
     }
     return Session(**{**given, **changes})
 
@@ -56,6 +58,9 @@ def test_it_comes_back_from_json(changes):
         {"tallies": {"presentation": {**dataclasses.asdict(Tally()), "count": 1}}},
         {"tallies": {"presentation": {**dataclasses.asdict(Tally()), "total": float("nan")}}},
         {"anchor": "not base64"},
+        {"eyes": [1.0] * 31},
+        {"eyes": ["1"]},
+        {"eyes": 1.5},
         {"state": {}},
         {"more": 1},
     ],

@@ -151,6 +151,20 @@ def equal(ours, theirs):
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.parametrize(
+    ("sets", "start", "label"),
+    [
+        (["", ""], "", ""),
+        (["drawn data"], "", "drawn data"),
+        (["drawn data", "drawn data"], "drawn data", "drawn data"),
+        (["", "drawn data"], "", "real faces and drawn data"),
+        ([""], "drawn data", "real faces and drawn data"),
+    ],
+)
+def test_a_mixture_of_real_and_drawn_faces_is_called_one(sets, start, label):
+    assert facelivenet_expression._label(sets, start) == label
+
+
 def test_a_run_ends_with_the_whole_network(usual, roots):
     assert usual.epochs == len(usual.losses) == len(usual.figures) - 1 == 2
     assert usual.label == "drawn data"

@@ -12,6 +12,7 @@ from countenance.presentation_training import Choice
 from countenance.recipes.facelivenet import RECIPES as STAGE_1
 from countenance.recipes.facelivenet import ClassLoss
 from countenance.recipes.facelivenet_distillation import DistillationRecipe
+from countenance.recipes.facelivenet_expression import RECIPES as EXPRESSION
 from countenance.recipes.facelivenet_expression import ExpressionRecipe
 from countenance.recipes.flownets import FlowRecipe
 from countenance.recipes.mlfa import RELEASED, SLIM
@@ -43,9 +44,9 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
     assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
     assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
-    slim = DistillationRecipe(layout="slim", initialised=False, epochs=9, learning_rate=2e-3)
+    slim = DistillationRecipe(layout="slim", initialised=False, parts=40, epochs=9, learning_rate=2e-3, mirrored=True)
     assert asked("facelivenet-slim-distilled", epochs=9)[0] == slim
-    assert len(NAMES) == 17
+    assert len(NAMES) == 18
 
 
 def test_wishes_reach_the_recipe(asked):
@@ -89,6 +90,9 @@ def test_expressions_are_learnt_from_facenet_unless_a_run_is_named(asked):
     recipe, options = asked("facelivenet-expression", epochs=3, batch_size=8, seed=2, initial="runs/stage-1")
     assert (recipe, options["initial"]) == (ExpressionRecipe(epochs=3, batch_size=8, seed=2), "runs/stage-1")
     assert (options["data"], options["out"], options["maps"]) == ("set:root", "run", None)
+    assert asked("facelivenet-slim-expression", epochs=3)[0] == replace(
+        EXPRESSION["facelivenet-slim-expression"], epochs=3
+    )
 
 
 def test_runs_may_share_what_is_kept(asked):

@@ -5,6 +5,8 @@ import secrets
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from starlette.exceptions import StarletteDeprecationWarning
 
 from countenance.admission import Admission
 from countenance.challenge import ChallengeRules, begin, draw_challenge
-from countenance.errors import NoFace
+from countenance.errors import ManyFaces, NoFace
 from countenance.gallery import Gallery, Templates
 from countenance.gate.session import Feedback, Frame, GateDecision, Recent, Session
 from countenance.images import ImageLimits, read_image
@@ -109,16 +111,26 @@ class FakeGate:
 
     def admit(self, photographs: Sequence[NDArray[np.uint8]], others: Gallery) -> tuple[Templates, Admission]:
         self.before_look()
-        if any(not pixels.max() for pixels in photographs):
-            raise NoFace(expected="one face", came="none", remedy="take another photograph")
+        for number, pixels in enumerate(photographs, start=1):
+            refuse_other_than_one_face(pixels, f"photograph {number}")
         templates = np.stack([unit(pixels.mean()) for pixels in photographs])
         nearest = others.best_match(templates)
         against = (Reason.ENROLLED_ALREADY,) if nearest is not None and nearest[1] > 0.9999 else ()
         return templates, Admission(reasons=against, screened=(), likeness=1.0, nearest=nearest)
 
     def compare(self, reference: NDArray[np.uint8], probe: NDArray[np.uint8]) -> Decision:
+        refuse_other_than_one_face(reference, "the reference")
+        refuse_other_than_one_face(probe, "the probe")
         similarity = float(unit(reference.mean()) @ unit(probe.mean()))
         return Decision(accepted=similarity >= 0.9, score=similarity, threshold=0.9, model=self.model)
+
+
+def refuse_other_than_one_face(pixels: NDArray[np.uint8], name: str) -> None:
+    """As a detector would: nobody is in a picture of grey level 0, and two in one of level 1."""
+    level = pixels[-1].max()
+    if level < 2:
+        kind, came = (ManyFaces, "two") if level else (NoFace, "none")
+        raise kind(expected="one face", came=f"{came} in {name}", remedy="take another photograph")
 
 
 def unit(value: float) -> NDArray[np.float32]:
@@ -193,15 +205,25 @@ def settings() -> Settings:
     return Settings(requests_per_second=1e5, requests_at_once=100_000, sessions_per_subject=1000)
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A store with Ann in it, closed, to be copied; and the secrets of a key of each role."""
+    path = tmp_path_factory.mktemp("filled") / "gate.db"
+    store = open_store(f"sqlite:///{path}", vault=Vault([bytes(32)]), now=Clock())
+    store.enrol(ANN, templates=unit(100)[None], model=FakeGate.model, weights=FakeGate.weights)
+    keys = {role: store.add_key(role, role)[1] for role in ("operator", "client", "viewer")}
+    store.close()
+    return path, keys
+
+
 @pytest.fixture
-def service(tmp_path, settings) -> Iterator[Service]:
+def service(tmp_path, settings, filled) -> Iterator[Service]:
+    path, keys = filled
     clock, gate, log = Clock(), FakeGate(settings.frame_limits), io.StringIO()
-    store = open_store(f"sqlite:///{tmp_path / 'gate.db'}", vault=Vault([bytes(32)]), now=clock)
+    store = open_store(f"sqlite:///{copy(path, tmp_path)}", vault=Vault([bytes(32)]), now=clock)
     signer = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    store.enrol(ANN, templates=unit(100)[None], model=gate.model, weights=gate.weights)
     app = create_app(
         gate, store, settings=settings, signer=signer, clock=clock, random=secrets.token_bytes, log=open_log(log)
     )
-    keys = {role: store.add_key(role, role)[1] for role in ("operator", "client", "viewer")}
     with client_of(app) as client:
         yield Service(app, client, gate, store, clock, signer, log, keys)

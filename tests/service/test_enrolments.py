@@ -65,11 +65,11 @@ def test_what_speaks_against_it_is_said_and_nothing_is_kept(service):
     ("fields", "files", "words"),
     [
         ({}, [("photograph", ("a.gif", b"GIF89a"))], "a GIF in photograph 1"),
-        ({}, [("photograph", ("a.jpg", picture(0)))], "one face; came none"),
         ({}, [("other", ("a.jpg", picture()))], "a part of another name"),
         ({}, [("photograph", ("a.jpg", picture()))] * 11, "Too many files"),
-        ({"subject": " Bob"}, None, "without a space at an end"),
+        ({"subject": " Bob"}, None, "no space at an end"),
         ({"subject": "B" * 101}, None, "1 to 100 printable letters"),
+        ({"subject": ".."}, None, "not . or .."),
         ({"consent": "yes"}, None, "consent as one JSON object"),
         ({"consent": "[" * 9000}, None, "consent as one JSON object"),
         ({"consent": "x" * 10_001}, None, "Part exceeded"),
@@ -78,6 +78,16 @@ def test_what_speaks_against_it_is_said_and_nothing_is_kept(service):
 )
 def test_what_cannot_be_enrolled_is_refused_in_words(service, fields, files, words):
     refused(enrol(service, **{"subject": "Bob", **fields}, files=files), 422, words=words)
+    assert people(service) == [ANN]
+
+
+def test_photographs_without_one_face_are_refused_with_the_reason(service):
+    for level, reason in ((0, "no_face"), (1, "many_faces")):
+        odd = ("a.png", picture(level, kind="PNG"))
+        refused(enrol(service, files=[("photograph", odd)]), 422, reason=reason, words="one face; came")
+    files = [("reference", ("a.jpg", picture(200))), ("probe", ("b.png", picture(0, kind="PNG")))]
+    answer = service.client.post("/v1/verifications", files=files, headers=service.bearer("client"))
+    refused(answer, 422, reason="no_face", words="in the probe")
     assert people(service) == [ANN]
 
 

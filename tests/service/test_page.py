@@ -20,6 +20,12 @@ def text(name):
     return (PAGE / name).read_text(encoding="utf-8")
 
 
+def part(pattern, name):
+    found = re.search(pattern, text(name), re.DOTALL)
+    assert found is not None, pattern
+    return found.group(1)
+
+
 class Elements(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -89,12 +95,12 @@ def test_each_import_is_a_file_that_gives_that_name(name):
 
 def test_every_id_that_is_asked_for_is_in_the_page(ids):
     script = "".join(map(text, SCRIPTS))
-    panels = re.search(r"const PANELS = \[([^\]]*)\]", script)
-    asked = set(re.findall(r"\$\(\"([^\"]+)\"\)", script)) | set(re.findall(r"\"([^\"]+)\"", panels.group(1)))
+    lists = part(r"const PANELS = \[([^\]]*)\]", "page.js") + part(r"const PARTS = \[([^\]]*)\]", "page.js")
+    asked = set(re.findall(r"\$\(\"([^\"]+)\"\)", script)) | set(re.findall(r"\"([^\"]+)\"", lists))
     asked |= set(re.findall(r"#([a-z-]+)(?:\[| |:|\.|\{)", re.sub(r"#[0-9a-f]{6}", "", text("page.css"))))
-    for listed in re.findall(r"(?:shown|pressed)\(([^)]*)\)", script):
+    for listed in re.findall(r"(?:shown|pressed|stand)\(([^)]*)\)", script):
         asked |= set(re.findall(r"\"([a-z-]+)\"", listed))
-    asked |= {f"{part}{view}{end}" for view in views() for part, end in (("to-", ""), ("", "-form"))}
+    asked |= {f"{first}{view}{end}" for view in views() for first, end in (("to-", ""), ("", "-form"))}
     assert len(asked) > 40
     assert asked <= ids
 
@@ -110,9 +116,7 @@ def test_what_labels_and_descriptions_point_to_is_in_the_page(elements, ids):
 
 
 def views():
-    return re.findall(
-        r"^  \"?([a-z-]+)\"?: \"", re.search(r"VIEWS = \{([^}]*)\}", text("words.js")).group(1), re.MULTILINE
-    )
+    return re.findall(r"^  \"?([a-z-]+)\"?: \"", part(r"VIEWS = \{([^}]*)\}", "words.js"), re.MULTILINE)
 
 
 def test_whoever_cannot_do_something_can_say_so_of_every_action(elements):
@@ -135,7 +139,7 @@ def test_every_reason_reaches_the_page_in_a_sentence_of_its_own(service):
 
 
 def test_every_reason_that_refuses_a_request_has_words_in_the_page():
-    words = re.search(r"const REASONS = \{(.*?)\n\};", text("words.js"), re.DOTALL).group(1)
+    words = part(r"const REASONS = \{(.*?)\n\};", "words.js")
     served = "".join(file.read_text(encoding="utf-8") for file in PAGE.parent.glob("*.py"))
     refusing = {Reason[name] for name in re.findall(r"(?:reason=|, )Reason\.([A-Z_]+)[,)]", served)}
     assert {Reason.LOCKED, Reason.TOO_LATE, Reason.USED_BEFORE} <= refusing

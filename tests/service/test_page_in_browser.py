@@ -1,6 +1,7 @@
 """The page in headless Chromium, before a gate without networks that answers by a script.
 
-The fake camera plays a film over and over, which a service would refuse as frames that were used before. The whole path with networks and drawn people takes minutes, and is no test.
+The fake camera plays a film over and over, which a service would refuse as frames that were used before: here it does
+not know them again. The whole path with networks and drawn people takes minutes, and is no test.
 """
 
 import secrets
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.service.conftest import FakeGate, unit
 
+from countenance.errors import ChallengeExpired, NoFace
 from countenance.gate.session import Feedback
+from countenance.images import read_image
 from countenance.receipts import chain
 from countenance.service.application import create_app
 from countenance.service.observing import open_log
@@ -25,6 +29,9 @@ from countenance.service.settings import Settings
 from countenance.store.database import Store, open_store
 from countenance.vault import Vault
 from countenance.vocabulary import Action, Reason
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install countenance[dev]")
@@ -36,7 +43,14 @@ REST = "Look at the camera with a calm face."
 SMILE = Action.HAPPY.prompt
 TURN = Action.TURN_LEFT.prompt
 SCRIPT = (  # what is said of one frame after the other: prompt, action, advice, step
-    *[(REST, None, (Reason.TOO_FAR,), 0)] * 4,
+    *[(REST, None, (Reason.TOO_FAR,), 0)] * 2,
+    (REST, None, (), 0),
+    *[(SMILE, Action.HAPPY, (), 0)] * 2,
+    (REST, None, (), 1),
+    *[(TURN, Action.TURN_LEFT, (), 1)] * 2,
+)
+SLOW_SCRIPT = (  # long enough for what is read out, and for what stays in sight
+    *[(REST, None, (Reason.TOO_FAR,), 0)] * 10,
     *[(REST, None, (), 0)] * 2,
     *[(SMILE, Action.HAPPY, (), 0)] * 3,
     *[(REST, None, (), 1)] * 2,
@@ -45,10 +59,11 @@ SCRIPT = (  # what is said of one frame after the other: prompt, action, advice,
 
 
 class ScriptedGate(FakeGate):
-    """Says what stands in `SCRIPT`; `shapes` are of the pictures that came."""
+    """Says what stands in `script`; `shapes` are of the pictures that came."""
 
     def __init__(self, limits):
         super().__init__(limits)
+        self.script = SCRIPT
         self.shapes: list[tuple[int, ...]] = []
         self.without: list[list[Action]] = []
 
@@ -58,12 +73,12 @@ class ScriptedGate(FakeGate):
 
     def look(self, session, frame, references, *, recent=None):
         self.before_look()
-        from countenance.images import read_image
-
+        assert references is not None
+        assert recent is not None
         self.shapes.append(read_image(frame.image, limits=self.limits, name="the frame").shape)
         place = session.frames
-        done = place >= len(SCRIPT)
-        prompt, action, advice, step = ("Thank you; that is all.", None, (), 2) if done else SCRIPT[place]
+        done = place >= len(self.script)
+        prompt, action, advice, step = ("Thank you; that is all.", None, (), 2) if done else self.script[place]
         after = replace(
             session,
             head=chain(session.head, frame.image),
@@ -113,7 +128,7 @@ def serve(folder: Path, *, opened: bool) -> Served:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[playwright.Browser]:
+def browser(tmp_path_factory) -> "Iterator[Browser]":
     from countenance.drawn_sets.gate import film
 
     noise = np.random.default_rng(8)
@@ -132,14 +147,14 @@ def browser(tmp_path_factory) -> Iterator[playwright.Browser]:
 @pytest.fixture
 def served(tmp_path, monkeypatch) -> Iterator[Served]:
     found = serve(tmp_path, opened=True)
-    monkeypatch.setattr(found.store, "note_frames", lambda digests, *, now: 0)  # the film shows its frames again
+    monkeypatch.setattr(found.store, "note_frames", lambda _, **__: 0)  # the film shows its frames again
     found.store.enrol(ANN, templates=unit(100)[None], model=found.gate.model, weights=found.gate.weights)
     yield found
     found.stop()
 
 
 @pytest.fixture
-def opened(browser, served) -> Iterator[Callable[..., playwright.Page]]:
+def opened(browser, served) -> "Iterator[Callable[..., Page]]":
     contexts = []
 
     def opened(address="", *, allowed=True, before="", **options):
@@ -195,6 +210,7 @@ def noted(page, place):
 
 
 def test_signing_in_by_keyboard_alone(opened, served):
+    served.gate.script = SLOW_SCRIPT
     page = opened(reduced_motion="reduce", color_scheme="dark")
     listen(page)
     sees(page, "h1", "Sign in with your face")
@@ -216,7 +232,7 @@ def test_signing_in_by_keyboard_alone(opened, served):
     prompts = [SMILE, REST, TURN, "Thank you; that is all."]
     assert noted(page, "assertive") == [*prompts, f"Accepted. Welcome, {ANN}."]
     assert noted(page, "prompt") == ["Put your face in the oval", REST, *prompts]
-    assert noted(page, "polite") == [Reason.TOO_FAR.advice]  # of four frames, and once
+    assert noted(page, "polite") == [Reason.TOO_FAR.advice]  # of ten frames, and once
     assert noted(page, "advice")[-2:] == [Reason.TOO_FAR.advice, "Your face is seen well."]
     assert list(dict.fromkeys(noted(page, "step"))) == ["Step 1 of 2", "Step 2 of 2"]
     assert all(words.endswith(" s left") for words in noted(page, "left"))
@@ -282,20 +298,37 @@ def test_enrolling_replacing_and_deleting(opened, served):
     assert page.troubles == []
 
 
-def test_a_taken_name_is_replaced_only_when_that_is_pressed(opened, served):
-    page = opened("#enrol")
-    page.fill("#new-subject", ANN)
+def send_three(page, name):
+    page.fill("#new-subject", name)
     page.check("#consent")
     page.keyboard.press("Enter")
     for number in (1, 2, 3):
         page.click("#take")
         playwright.expect(page.locator("#photographs canvas")).to_have_count(number)
     page.click("#send")
+
+
+def test_a_taken_name_is_replaced_only_when_that_is_pressed(opened, served):
+    page = opened("#enrol")
+    send_three(page, ANN)
     sees(page, "#outcome-title", "This name is taken")
     assert served.store.person(ANN).templates == 1
     page.click("#again")
     sees(page, "#outcome-title", "You are enrolled")
     assert served.store.person(ANN).templates == 3
+
+
+def test_a_photograph_without_one_face_is_told_in_plain_words(opened, served, monkeypatch):
+    def nobody(*_):
+        raise NoFace(expected="one face", came="none in photograph 2", remedy="take another photograph")
+
+    monkeypatch.setattr(served.gate, "admit", nobody)
+    page = opened("#enrol")
+    send_three(page, "Bob")
+    sees(page, "#outcome-title", "No face was seen")
+    assert "expected" not in page.locator("#outcome").inner_text()
+    page.click("#again")
+    sees(page, "#take", "Take photograph 1 of 3")
 
 
 @pytest.mark.parametrize(
@@ -326,7 +359,7 @@ def test_a_camera_that_gives_nothing_gets_help_for_just_that(opened, error, titl
     assert page.troubles == []
 
 
-def test_a_stream_that_breaks_off_goes_on(opened, served):
+def test_a_stream_that_breaks_off_goes_on(opened):
     cut = """
       const Whole = WebSocket;
       window.opened = 0;
@@ -354,7 +387,7 @@ def test_where_no_stream_gets_through_pictures_go_as_requests(opened, served):
     assert len(served.gate.shapes) == len(SCRIPT) + 1
 
 
-def test_a_service_that_is_gone_is_said_and_can_be_tried_again(opened, served):
+def test_a_service_that_is_gone_is_said_and_can_be_tried_again(opened):
     page = opened()
     go_to_the_stage(page)
     page.context.set_offline(True)
@@ -364,6 +397,22 @@ def test_a_service_that_is_gone_is_said_and_can_be_tried_again(opened, served):
     page.click("#again")
     page.click("#ready")
     sees(page, "#outcome-title", "Accepted")
+
+
+def test_an_attempt_whose_time_is_over_is_concluded_all_the_same(opened, served):
+    def over():
+        if len(served.gate.shapes) == 3:
+            raise ChallengeExpired(
+                expected="a session that is open", came="one whose time is over", remedy="begin anew"
+            )
+
+    served.gate.before_look, served.gate.accept, served.gate.reasons = over, False, (Reason.TOO_LATE,)
+    page = opened()
+    go_to_the_stage(page)
+    page.keyboard.press("Enter")
+    sees(page, "#outcome-title", "Not accepted")
+    assert page.locator("#outcome-hints li").all_inner_texts() == [Reason.TOO_LATE.advice]
+    assert len(served.store.failures(ANN, since=0)) == 1
 
 
 def test_no_more_than_one_picture_is_on_its_way(opened, served):
@@ -409,7 +458,7 @@ def test_escape_and_another_view_end_the_camera(opened):
     go_to_the_stage(page)
     page.click("#to-enrol")
     sees(page, "h1", "Enrol your face")
-    assert page.title() == "Enrol – Countenance"
+    assert page.title() == "Enrol | Countenance"
     assert page.evaluate("document.getElementById('camera').srcObject") is None
 
 

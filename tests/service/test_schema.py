@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.service.conftest import ANN
 
-EXAMPLES = 6
+EXAMPLES = 4
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 

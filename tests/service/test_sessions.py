@@ -175,11 +175,28 @@ def test_an_expired_session_takes_no_frame_and_ends_refused(service):
     service.show(session, 1)
     service.clock.now = session["expires_at"] + 0.01
     with_key = {**session, "token": service.keys["client"]}
-    refused(service.show(session, 2), 401)  # the token went with the session
+    refused(service.show(session, 2), 401)  # the token went with the session, but for its result
     refused(service.show(with_key, 2), 410, reason="too_late", words="begin another session")
-    said = service.conclude(with_key).json()
+    said = service.conclude(session).json()
     assert (said["accepted"], said["reasons"]) == (False, ["too_late"])
-    refused(service.conclude(with_key), 409, reason="used_before")
+    assert len(service.store.failures(ANN, since=0)) == 1
+    refused(service.conclude(session), 409, reason="used_before")
+    own = {"Authorization": f"Bearer {session['token']}"}
+    address = f"/v1/sessions/{session['session']}"
+    assert service.client.get(f"{address}/result", headers=own).json() == said
+    for other in (address, f"/v1/receipts/{session['session']}"):
+        refused(service.client.get(other, headers=own), 401)
+
+
+@pytest.mark.parametrize("settings", [Settings(result_seconds=5)])
+def test_a_token_concludes_its_session_some_seconds_late_and_no_longer(service):
+    early, late = service.begin(), service.begin()
+    service.clock.now = early["expires_at"] + 5
+    assert service.conclude(early).json()["reasons"] == ["too_few_frames", "too_late"]
+    service.clock.now += 0.01
+    refused(service.conclude(late), 401)
+    said = service.conclude({**late, "token": service.keys["client"]}).json()
+    assert said["reasons"] == ["too_few_frames", "too_late"], "a key does so at any time"
 
 
 def test_frames_come_in_their_order(service):

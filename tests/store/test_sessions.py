@@ -34,6 +34,14 @@ def test_a_session_goes_on_by_compare_and_swap(begun, opened):
     assert store.advance("s1", version=2, state={"step": 2}) == 3
 
 
+def test_a_session_is_found_by_its_nonce(begun):
+    store, session = begun
+    assert store.session_of_nonce("n1") == session
+    for nonce in ("s1", "", "n\x00", "n" * 201):
+        with pytest.raises(UnknownSession, match="the nonce of a session"):
+            store.session_of_nonce(nonce)
+
+
 def test_a_session_is_spent_once(begun, opened, signed):
     store, _ = begun
     other = opened(now=lambda: 1_002.0)

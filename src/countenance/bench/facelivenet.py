@@ -7,8 +7,8 @@ form is held to one thread, and is compared with the eager one before any time i
 and the row of a lower precision says how far it goes astray, on faces that calibrated nothing.
 
 The rows P10-tasks set verification alone (the peer) beside both tasks (ours): at most 1.25 of its time is asked for, a
-ratio of 0.8. The slim network is the one that lies in the package, or has random weights where there is none; those of
-the official layout are always random, since time does not depend on them. Faces are drawn, and normalisations have the
+ratio of 0.8. The slim network is the one that lies in the package; the weights of
+the official layout are random, since time does not depend on them. Faces are drawn, and normalisations have the
 statistics of drawn faces. OpenVINO, and NNCF for int8, take part where they are installed; what is not there is said to
 be absent, and has no row.
 """
@@ -165,8 +165,7 @@ def _subjects(seed: int, share: float) -> tuple[_Subject, _Subject]:
             network = FaceLiveNet(layout if share >= 1 else tiny, SEVEN)
         networks.append((settle(network, calibration[:32]), "random weights", max(1, round(share * passes))))
     if share >= 1:
-        with contextlib.suppress(UsageError):  # it is not in the package yet
-            networks[0] = (stated_face_live_network(FACELIVENET_SLIM).network, FACELIVENET_SLIM, PASSES)
+        networks[0] = (stated_face_live_network(FACELIVENET_SLIM).network, FACELIVENET_SLIM, PASSES)
     slim, official = (
         _Subject(
             network,

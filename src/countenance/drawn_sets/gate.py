@@ -39,7 +39,7 @@ FILM_SIZE = (640, 480)  # width and height that a browser's camera is asked for
 FILM_QUALITY = 95
 DEFAULT_SUBJECTS = 2
 _FIRST_PHOTOGRAPH = 1000  # number of the clip that an enrolment photograph is; the others count from 1
-_CLOSE_SIZE, _CLOSE_CROP_MM = 112, 176.0  # as the drawn CASIA-SURF has it
+_CLOSE_SIZE, _CLOSE_CROP_MM = 240, 240.0  # a pixel a millimetre, and room round the face
 _EXPRESSIONS = {Action.HAPPY: Expression.HAPPY, Action.SURPRISE: Expression.SURPRISE}
 _SIDE = {Action.TURN_LEFT: 1, Action.TURN_RIGHT: -1}  # a person's own left is the right of the picture
 
@@ -84,6 +84,9 @@ _TOLD = {
 class Pace:
     """How long everything takes, in seconds, and how far a head turns.
 
+    Who is drawn sees no prompt and waits for none, as people do; so they rest until a gate has seen them at rest, even
+    where it first learns what their open eyes look like and finds a frame or two looking aside.
+
     Attributes:
         lead: at rest before the first action.
         rise: from rest to the action, and back.
@@ -94,10 +97,10 @@ class Pace:
         yaw_degrees: of a turn, beyond the head's own motion.
     """
 
-    lead: float = 0.8
+    lead: float = 1.4
     rise: float = 0.4
     hold: float = 0.9
-    rest: float = 0.6
+    rest: float = 0.8
     lids_rise: float = 0.1
     lids_hold: float = 0.4
     yaw_degrees: float = 32.0
@@ -284,7 +287,11 @@ def plan_clip(
 
 
 def as_close_ups(clip: GateClip) -> GateClip:
-    """Return the same clip as the drawn CASIA-SURF stores it: the bare face, 112 x 112, by all three sensors."""
+    """Return the same clip by all three sensors, as the drawn CASIA-SURF has it: the bare face, nothing behind it.
+
+    The picture shows more than CASIA-SURF's 176 mm, so that a gate does not find the face too near. What the gate cuts
+    out with the box of a face, which is about 175 mm high, is that view again.
+    """
     parts = tuple(
         replace(part, size=_CLOSE_SIZE, crop_mm=_CLOSE_CROP_MM, background=False, modalities=tuple(Modality))
         for part in clip.parts
@@ -374,7 +381,7 @@ def plan_gate(
                 person,
                 pairs[(7 * place + 3) % len(pairs)],
                 seed=seed,
-                number=number + len(GateKind) * (place % 4),
+                number=number + (len(GateKind) + 1) * (place % 4),  # odd, so that papers and screens take turns
                 width=width,
                 frames_per_second=frames_per_second,
             )

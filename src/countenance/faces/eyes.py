@@ -5,11 +5,12 @@ Both eyes are cut out upright at one pixel for a millimetre. Two contrasts are t
 that neither the light nor the skin's own brightness counts: how much darker than the skin below the eye the darkest
 spot of an iris's size is, and how much the row of the eye that varies most does so along itself.
 
-In one frame that separates the drawn eyes, but not real ones: of the 50 least open pairs of eyes of 2,348 LFW
-photographs about a third are closed; pale eyes in flat light, sunglasses and blurred faces are the others. Compared
-with the same person's eyes a moment before, it does separate (`EyeBaseline`): closed drawn eyes keep at most .37 of
-the contrast of their own open eyes, those of a real blink .3, and open eyes that smile or look up keep at least
-.53. Reflections on glasses, and lids that hide the iris of somebody who looks down, read as closed.
+In one frame that separates the drawn eyes, but not real ones: among the 50 least open pairs of eyes of 2,348 LFW
+photographs are many open ones, pale eyes in flat light, sunglasses and blurred faces. Compared with the same person's
+eyes a moment before, it does separate (`EyeBaseline`): closed drawn eyes keep at most .37 of the contrast of their own
+open eyes, those of a real blink .3, and open eyes that smile or look up keep at least .53. Some of these drawn people
+are those by whom the measure was chosen, the one with .37 among them. Reflections on glasses, and lids that hide the
+iris of somebody who looks down, read as closed.
 """
 
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ from countenance.errors import (
     at_least,
 )
 from countenance.faces.detection import Face, only_face, rgb_image
-from countenance.faces.eyes import eyes_open
+from countenance.faces.eyes import EyeBaseline, eye_contrast
 from countenance.faces.pose import HeadPose
 from countenance.faces.quality import QualityLimits, advice, measure_quality
 from countenance.gallery import Gallery
@@ -380,12 +380,14 @@ class Authenticator:
                 scores[rule.name] = self._by_sensors(rule, shown)
         session = self._by_windows(session, recent)
         before = session.state
-        after = before if self._is_uncovered(session, shown) else observe(before, self._observation(before, shown))
+        observation, eyes = self._observed(session, shown)
+        after = before if self._is_uncovered(session, shown) else observe(before, observation)
         key = _advanced(before, after)
         tallies = {
             name: session.tally(name).seen(score, shown.frame.seconds, key=key) for name, score in scores.items()
         }
-        return replace(session, state=after, judged=session.judged + 1, tallies={**session.tallies, **tallies})
+        tallies = {**session.tallies, **tallies}
+        return replace(session, state=after, judged=session.judged + 1, tallies=tallies, eyes=eyes)
 
     def _templates(self, shown: _Shown) -> dict[str, NDArray[np.float32]]:
         found = {}
@@ -468,15 +470,18 @@ class Authenticator:
         newest = [session.tally(rule.name).seconds for rule in self._windowed]
         return any(each is None or shown.frame.seconds - each > COVER_SECONDS for each in newest)
 
-    def _observation(self, state: ChallengeState, shown: _Shown) -> Observation:
-        actions = set(state.challenge.actions)
+    def _observed(self, session: Session, shown: _Shown) -> tuple[Observation, EyeBaseline]:
+        """Read what the challenge needs; eyes are compared with the same person's a moment before."""
+        actions = set(session.state.challenge.actions)
         reader = self.networks.expressions if EXPRESSIVE & actions else None
-        return Observation(
+        contrast = eye_contrast(shown.pixels, shown.face) if Action.BLINK in actions else None
+        observation = Observation(
             seconds=shown.frame.seconds,
             expressions=None if reader is None else reader.read(shown.pixels, shown.face),
             yaw_degrees=shown.pose.yaw_degrees,
-            eyes_open=eyes_open(shown.pixels, shown.face) if Action.BLINK in actions else None,
+            eyes_open=session.eyes.openness(contrast),
         )
+        return observation, session.eyes.after(contrast)
 
     def _outcome(self, rule: CheckRule, session: Session) -> Outcome:
         if rule.kind is CheckKind.QUALITY:

@@ -20,9 +20,10 @@ from countenance.clips import ClipReader
 from countenance.errors import AlreadyEnrolled, NoFace, TooFewFrames, UsageError, at_least
 from countenance.faces.detection import Detector, Face, central_face, only_face
 from countenance.faces.quality import QualityLimits, advice, measure_quality
-from countenance.gallery import Gallery, Templates, refuse_name
+from countenance.gallery import Gallery, Templates
 from countenance.gate.networks import Networks, StillJudge
 from countenance.metrics.operating_point import OperatingPoint
+from countenance.names import refuse_name
 from countenance.policy import CheckKind, Policy
 from countenance.scoring import Recogniser
 from countenance.screening import Screen, examine
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PHOTOGRAPHS = 5
 """Of a clip that are kept as templates, at most."""
 _LOOKS = 30  # frames of a clip that are looked at for them
+_LOCAL = "local"  # as `store.audit.LOCAL`, which would bring SQLAlchemy with it
 
 Pixels = NDArray[np.uint8]
 
@@ -116,6 +118,7 @@ def enrol_person(
     *,
     consent: Mapping[str, Any] | None = None,
     again: bool = False,
+    by: str = _LOCAL,
     now: float,
 ) -> StoreEnrolment:
     """Enrol somebody into the store, or say why not.
@@ -127,6 +130,7 @@ def enrol_person(
         photographs: (H, W, 3) uint8 RGB each, of one face, at least one; a template each.
         consent: what the person agreed to, as JSON holds it.
         again: somebody who is enrolled, whose templates these replace.
+        by: who enrols, for the audit log.
         now: seconds since the epoch.
 
     Raises:
@@ -134,7 +138,7 @@ def enrol_person(
         EnrolmentError: the name is taken, or with `again` nobody's.
         UsageError: no photograph, or a name that cannot be one.
     """
-    refuse_name(subject)
+    refuse_name(subject, of="a subject")
     if again:
         store.person(subject)  # refuses an unknown name before anything is judged
     elif store.is_enrolled(subject):
@@ -148,7 +152,7 @@ def enrol_person(
     templates, admission = gate.admit(photographs, Gallery(gate.model, gate.weights, held[others], names[others]))
     if not admission.reasons:
         keep = store.replace if again else store.enrol
-        keep(subject, templates=templates, model=gate.model, weights=gate.weights, consent=consent, now=now)
+        keep(subject, templates=templates, model=gate.model, weights=gate.weights, consent=consent, by=by, now=now)
     return StoreEnrolment(
         subject=subject,
         accepted=not admission.reasons,

@@ -22,14 +22,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from countenance.admission import digest_of_weights
 from countenance.errors import EmptyScores, NonFiniteScore, TemplateVersion, UsageError, at_least
 from countenance.faces.detection import only_face
-from countenance.gallery import read_gallery
+from countenance.gate.local import opened
+from countenance.gate.networks import model_digest
 from countenance.images import read_image
 from countenance.metrics.operating_point import OperatingPoint
-from countenance.networks.record import Task
-from countenance.released import detector, operating_point, recogniser
+from countenance.recognisers import stated_recogniser
+from countenance.released import detector
 from countenance.scores import TextColumn
 from countenance.vocabulary import Reason, Split
 
@@ -231,7 +231,7 @@ def identify(
 def identify_photograph(
     image: str | os.PathLike[str],
     *,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
     top: int = TOP,
     rate: float = RATE,
     detect: str = "yunet",
@@ -240,27 +240,33 @@ def identify_photograph(
 
     Args:
         image: the photograph.
-        folder: of the gallery.
+        folder: of the gallery, as for `store.place.gallery_folder`.
         top: how many candidates are told, at most.
         rate: false-positive identification rate that the threshold is chosen at.
         detect: the face detector, "yunet" or "mtcnn".
 
     Raises:
         InputError: the image cannot be read, shows no face, or shows two.
-        EnrolmentError: the gallery's templates were made with other weights.
+        EnrolmentError: the gallery's templates were made with other weights, or by several recognisers.
         ScoreError: nobody is enrolled.
         DataError: there is no gallery, a file is missing or damaged.
         UsageError: an unknown detector, `top` below 1, or a rate outside (0, 1).
     """
     at_least(1, top=top)
-    gallery = read_gallery(folder)
-    verification = operating_point(gallery.model, task=Task.VERIFICATION)
-    gallery.refuse_other_recogniser(gallery.model, digest_of_weights(gallery.model))
     pixels = read_image(image)
+    with opened(folder) as local:
+        gallery = local.gallery()
+    stated = stated_recogniser(gallery.model)
+    if (digest := model_digest(gallery.model)) != gallery.weights:
+        raise TemplateVersion(
+            expected=f"templates of {gallery.model} as it is now, {digest[:12]}",
+            came=f"those of {gallery.weights[:12]}",
+            remedy="enrol everybody again: countenance enrol NAME ... --again",
+        )
     matrix = SearchMatrix.of(gallery.subjects, gallery.templates)
-    point = choose_identification_point(matrix, verification=verification, rate=rate)
+    point = choose_identification_point(matrix, verification=stated.point, rate=rate)
     face = only_face(detector(detect).detect(pixels), name=str(Path(image)))
-    network = recogniser(gallery.model)
+    network = stated.build(1)
     template = network.embed(network.cut(pixels, face)[None])[0]
     return identify(template, matrix, point, model=gallery.model, top=top)
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from countenance.challenge import ChallengeState
 from countenance.errors import DataError, UsageError
 from countenance.faces.detection import Face, shrunk
+from countenance.faces.eyes import EyeBaseline
 from countenance.loading.clip_windows import RATE, SPAN, STEP
 from countenance.policy import Outcome
 from countenance.vocabulary import Action, Modality, Reason
@@ -180,6 +181,7 @@ class Session:
         unjudged: frames by the advice that was given instead of judging them.
         tallies: what each check that scores frames said, by its name.
         anchor: the sealed template of the first judged face; None before it, or where there is no vault.
+        eyes: contrasts of the person's open eyes, where the challenge asks to close them.
     """
 
     identifier: str
@@ -193,6 +195,7 @@ class Session:
     unjudged: Mapping[Reason, int] = field(default_factory=dict)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     anchor: bytes | None = None
+    eyes: EyeBaseline = field(default_factory=EyeBaseline)
 
     @property
     def nonce(self) -> str:
@@ -227,6 +230,7 @@ class Session:
             "unjudged": {str(reason): count for reason, count in self.unjudged.items()},
             "tallies": {check: asdict(tally) for check, tally in self.tallies.items()},
             "anchor": None if self.anchor is None else base64.b64encode(self.anchor).decode(),
+            "eyes": list(self.eyes.seen),
         }
 
     @classmethod
@@ -252,6 +256,7 @@ class Session:
                 unjudged={Reason(name): _of(int, count) for name, count in _of(dict, value["unjudged"]).items()},
                 tallies={_of(str, name): _tally(row) for name, row in _of(dict, value["tallies"]).items()},
                 anchor=None if value["anchor"] is None else base64.b64decode(_of(str, value["anchor"]), validate=True),
+                eyes=EyeBaseline(tuple(float(_of((int, float), each)) for each in _of(list, value["eyes"]))),
             )
             if len(found.head) != _DIGEST_BYTES or not 0 <= found.judged <= found.frames:
                 raise ValueError("counts or a digest that do not fit")

@@ -13,6 +13,7 @@ class Task(StrEnum):
 
     DETECTION = "face detection"
     VERIFICATION = "face verification"
+    VERIFICATION_AND_EXPRESSION = "face verification and expression"
     PRESENTATION_ATTACK_DETECTION = "presentation attack detection"
     OPTICAL_FLOW = "optical flow"
 

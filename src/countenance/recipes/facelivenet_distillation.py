@@ -96,7 +96,7 @@ class DistillationRecipe:
 
     layout: str = "official"
     parts: int = 20
-    epochs: int = 2
+    epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -135,7 +135,9 @@ class DistillationRecipe:
 
 RECIPES: Mapping[str, DistillationRecipe] = {
     "facelivenet-distilled": DistillationRecipe(),
-    "facelivenet-slim-distilled": DistillationRecipe(layout="slim", initialised=False, epochs=3, learning_rate=2e-3),
+    "facelivenet-slim-distilled": DistillationRecipe(
+        layout="slim", parts=40, epochs=6, learning_rate=2e-3, initialised=False, mirrored=True
+    ),
 }
 
 

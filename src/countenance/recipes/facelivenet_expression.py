@@ -33,7 +33,7 @@ from countenance.checkpoints import BEST, Checkpoint, module_tensors, read_check
 from countenance.errors import UsageError, at_least
 from countenance.faces.detection import Detector
 from countenance.loading.trunk_maps import MIRRORED, PLAIN, KeptMaps, trunk_maps
-from countenance.networks.facelivenet import BranchVariant, FaceLiveNet, freeze_for_expression
+from countenance.networks.facelivenet import SEVEN, BranchVariant, FaceLiveNet, freeze_for_expression
 from countenance.networks.inception_resnet_v1 import ShiftedNorm
 from countenance.progress import Progress, Say, unheard
 from countenance.protocols.expression_accuracy import (
@@ -155,6 +155,13 @@ class ExpressionRecipe:
         """Return every field as JSON holds it."""
         words = {"expressions": [str(each) for each in self.expressions], "variant": str(self.variant)}
         return {**asdict(self), **words, "divided_at": list(self.divided_at)}
+
+
+RECIPES: Mapping[str, ExpressionRecipe] = {
+    "facelivenet-expression": ExpressionRecipe(),
+    "facelivenet-slim-expression": ExpressionRecipe(expressions=SEVEN, epochs=20, learning_rate=1e-3),
+}
+"""The second: a narrow branch learns its faces by heart less soon; of the sets that it takes one shows contempt too."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -504,8 +511,13 @@ def _lessons(
         trunk_maps(network, faces.source, places.maps / f"{faces.name}-{where}", progress=progress, say=say)
         for faces in sets
     ]
-    labels = dict.fromkeys(label for label in (*(faces.label for faces in sets), start.label) if label)
-    return _Lessons(sets, kept, network, ", ".join(labels))
+    return _Lessons(sets, kept, network, _label([faces.label for faces in sets], start.label))
+
+
+def _label(sets: Sequence[str], start: str) -> str:
+    """Of the data: those of the drawn sets, and that there were real ones beside them."""
+    drawn = ", ".join(dict.fromkeys(label for label in (*sets, start) if label))
+    return f"real faces and {drawn}" if drawn and "" in sets else drawn
 
 
 def _fork(recipe: ExpressionRecipe, network: FaceLiveNet, expressions: Sequence[Expression]) -> None:

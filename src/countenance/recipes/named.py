@@ -17,7 +17,8 @@ from countenance.recipes.facelivenet import RECIPES as STAGE_1
 from countenance.recipes.facelivenet import ClassLoss, train_facelivenet
 from countenance.recipes.facelivenet_distillation import RECIPES as DISTILLATION
 from countenance.recipes.facelivenet_distillation import distil
-from countenance.recipes.facelivenet_expression import ExpressionRecipe, ExpressionRun, train_expression
+from countenance.recipes.facelivenet_expression import RECIPES as EXPRESSION
+from countenance.recipes.facelivenet_expression import ExpressionRun, train_expression
 from countenance.recipes.fewframe import FIRST_FOLD, FewFrameRecipe, train_fewframe
 from countenance.recipes.fewframe import RECIPES as FEWFRAME
 from countenance.recipes.flownets import NAME as FLOWNETS_SLIM
@@ -34,8 +35,7 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-gender": PretrainingRecipe(task=Task.GENDER, epochs=20),
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
-EXPRESSION = "facelivenet-expression"
-FACE_LIVE = (*STAGE_1, *DISTILLATION, EXPRESSION)
+FACE_LIVE = (*STAGE_1, *DISTILLATION, *EXPRESSION)
 NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *FACE_LIVE)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
@@ -193,7 +193,7 @@ def _train_face_live(
     asked = wishes.only(name, _ANY | {"initial", "kept"})
     initial, maps = asked.pop("initial", FACENET), asked.pop("kept", None)
     return train_expression(
-        ExpressionRecipe(**asked), initial=initial, data=data, out=out, maps=maps, progress=progress, say=say
+        replace(EXPRESSION[name], **asked), initial=initial, data=data, out=out, maps=maps, progress=progress, say=say
     )
 
 

@@ -54,16 +54,25 @@ class Door:
         page: that the page asks here, so that it opens to this machine without a key where that was set.
         kinds: content types of the body.
         most: bytes of the body.
+        late_seconds: after its session ended, in which a token still opens it.
     """
 
     roles: tuple[str, ...] = ()
     page: bool = False
     kinds: tuple[str, ...] = ()
     most: int = 0
+    late_seconds: float = 0.0
 
     def as_extra(self) -> dict[str, Any]:
         """Return what the OpenAPI document says of it."""
-        said: dict[str, Any] = {"x-door": {"roles": list(self.roles), "page": self.page, "most_bytes": self.most}}
+        said: dict[str, Any] = {
+            "x-door": {
+                "roles": list(self.roles),
+                "page": self.page,
+                "most_bytes": self.most,
+                "late_seconds": self.late_seconds,
+            }
+        }
         return said | ({"security": [{"key": []}]} if self.roles else {})
 
 
@@ -92,7 +101,7 @@ class Guard:
         self._take("address " + (connection.client.host if connection.client else ""))
         if not door.roles:
             return None
-        caller = await self._known(bearer)
+        caller = await self._known(bearer, late_seconds=door.late_seconds)
         if caller is None and bearer is None and door.page and self.is_opened_for(connection):
             return Caller(LOOPBACK, door.roles[0])
         if caller is None:
@@ -122,11 +131,11 @@ class Guard:
         """
         return self._settings.open_to_loopback and from_this_machine(connection)
 
-    async def _known(self, bearer: str | None) -> Caller | None:
+    async def _known(self, bearer: str | None, *, late_seconds: float) -> Caller | None:
         if bearer is None:
             return None
         if bearer.startswith(PREFIX):
-            session = session_of(bearer, now=self._clock(), signer=self._signer)
+            session = session_of(bearer, now=self._clock() - late_seconds, signer=self._signer)
             return None if session is None else Caller("", "session", session)
         key = await asyncio.to_thread(self._store.key_of, bearer)
         return None if key is None else Caller(key.identifier, str(key.role))
@@ -184,7 +193,13 @@ def guarded(guard: Guard, *, seconds: float) -> type[APIRoute]:
             kinds = tuple((self.openapi_extra or {}).get("requestBody", {}).get("content", ())) or (
                 (JSON,) if self.body_field else ()
             )
-            door = Door(roles=tuple(said["roles"]), page=said["page"], kinds=kinds, most=said["most_bytes"])
+            door = Door(
+                roles=tuple(said["roles"]),
+                page=said["page"],
+                kinds=kinds,
+                most=said["most_bytes"],
+                late_seconds=said["late_seconds"],
+            )
 
             async def behind(request: Request) -> Response:
                 request.scope["state"]["caller"] = await guard.admit(request, door, bearer_of(request))

@@ -14,14 +14,14 @@ from fastapi import FastAPI
 
 from countenance.service.access import Guard
 from countenance.service.attempts import Attempts
-from countenance.service.desk import Desk
+from countenance.service.desk import PLACE, Desk
 from countenance.service.enrolment_routes import enrolment_routes
 from countenance.service.gates import Gate
 from countenance.service.measures import Measures
 from countenance.service.observing import Observed, open_log
 from countenance.service.operation_routes import operation_routes, page_routes
 from countenance.service.receipt_routes import receipt_routes
-from countenance.service.refusals import answer_in_our_words
+from countenance.service.refusals import Trouble, answer_in_our_words
 from countenance.service.session_routes import session_routes
 from countenance.service.settings import Settings
 from countenance.service.stream import stream_routes
@@ -96,7 +96,7 @@ def create_app(
         app.include_router(router)
     answer_in_our_words(app)
     app.add_middleware(Observed, log=desk.log, measures=desk.measures, clock=time.monotonic, random=random)
-    _name_the_scheme(app)
+    _describe_parts(app)
     return app
 
 
@@ -106,15 +106,18 @@ def _here(gate: Gate) -> "Future[Gate]":
     return future
 
 
-def _name_the_scheme(app: FastAPI) -> None:
-    """Say in the OpenAPI document what a key is; the doors themselves read it from the request."""
+def _describe_parts(app: FastAPI) -> None:
+    """Say in the OpenAPI document what a key is, which the doors read from the request, and how a refusal looks."""
     describe = app.openapi
 
     def described() -> dict[str, Any]:
         document = describe()
-        document.setdefault("components", {})["securitySchemes"] = {
+        parts = document.setdefault("components", {})
+        parts["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "An API key, or the token of one session."}
         }
+        trouble = Trouble.model_json_schema(ref_template=PLACE + "{model}", mode="serialization")
+        parts.setdefault("schemas", {}).update(trouble.pop("$defs"), **{Trouble.__name__: trouble})
         return document
 
     app.openapi = described  # type: ignore[method-assign] # FastAPI's documented way

@@ -41,12 +41,13 @@ class SessionMade(BaseModel):
     session: str = Field(description="Its name in addresses.")
     nonce: str = Field(description="Sent with every frame; used once.")
     token: str = Field(
-        description="Bearer token for this session alone, for the browser: no API key leaves the server."
+        description="Bearer token for this session alone, for the browser: no API key leaves the server. Its result can "
+        "be asked for a little longer than the session lasts."
     )
     prompt: str | None = Field(description="What to do first; the next prompt comes when this one was followed.")
     steps: int = Field(description="How many prompts there will be.")
     next_sequence: int = Field(description="Of the first frame.")
-    expires_at: float = Field(description="Seconds since 1970-01-01 UTC; session and token end then.")
+    expires_at: float = Field(description="Seconds since 1970-01-01 UTC; the session ends then.")
 
 
 class FrameSeen(BaseModel):

@@ -13,10 +13,13 @@ from countenance.service.gates import Gate
 from countenance.service.measures import Measures
 from countenance.service.refusals import Refusal, Trouble
 from countenance.service.settings import Settings
+from countenance.service.uploads import JSON
 from countenance.service.workers import Gone, Workers
 from countenance.store.database import Store
 
 T = TypeVar("T")
+PLACE = "#/components/schemas/"
+"""Of a model in the OpenAPI document."""
 _WORDS: Mapping[int, str] = {
     400: "not a request as described here",
     401: "no key, or one that is unknown, revoked or over",
@@ -116,5 +119,10 @@ def leaving(request: Request) -> Awaitable[None]:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return how a route's refusals look, for the OpenAPI document; some may come from everywhere."""
-    return {status: {"model": Trouble, "description": _WORDS[status]} for status in sorted({*statuses, *_ALWAYS})}
+    """Return how a route's refusals look, for the OpenAPI document; some may come from everywhere.
+
+    They point to `Trouble` by its place in the document, where `create_app` puts it: as a model it would be read anew
+    for each of them, most of the time that it takes to make the application.
+    """
+    body = {JSON: {"schema": {"$ref": PLACE + Trouble.__name__}}}
+    return {status: {"content": body, "description": _WORDS[status]} for status in sorted({*statuses, *_ALWAYS})}

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request
 
 from countenance.errors import AlreadyEnrolled
 from countenance.images import ImageLimits, read_image
+from countenance.names import refuse_name
 from countenance.service.access import Caller, Door, caller_of
 from countenance.service.bodies import EnrolmentSeen, Exported, Forgotten, People, Person, advice_of
 from countenance.service.desk import Desk, refusals
 from countenance.service.refusals import Refusal
 from countenance.service.uploads import FORM, read_consent, read_form
-from countenance.store.connection import refuse_name
 
 Subject = Annotated[str, Path(min_length=1, max_length=100, description="The name of the person.")]
 _BODY = {
@@ -91,7 +91,7 @@ def enrolment_routes(desk: Desk) -> APIRouter:
         return People(people=shown, count=len(found))
 
     @router.delete(
-        "/v1/enrolments/{subject}",
+        "/v1/enrolments/{subject:path}",  # a name may hold a slash
         openapi_extra=Door(roles=("operator",), page=True).as_extra(),
         responses=refusals(401, 403, 404),
     )
@@ -101,7 +101,7 @@ def enrolment_routes(desk: Desk) -> APIRouter:
         return Forgotten(subject=subject)
 
     @router.get(
-        "/v1/enrolments/{subject}/export",
+        "/v1/enrolments/{subject:path}/export",
         openapi_extra=Door(roles=("operator",)).as_extra(),
         responses=refusals(401, 403, 404),
     )
@@ -121,38 +121,28 @@ def _enrolled(
     consent: Mapping[str, Any] | None,
     again: bool,
 ) -> EnrolmentSeen:
-    from countenance.gallery import Gallery  # it brings torch with it
+    from countenance.gate.enrolling import enrol_person  # it brings torch with it
 
-    gate, store = desk.gate, desk.store
-    if again:
-        store.person(subject)  # refuses an unknown name before anything is judged
-    elif store.is_enrolled(subject):
-        raise AlreadyEnrolled(
-            expected="a new name", came="that of somebody who is enrolled", remedy="send again=yes to enrol anew"
-        )
     limits = ImageLimits(bytes=desk.settings.body_bytes, pixels=desk.settings.photograph_pixels)
     pixels = [
         read_image(photograph, limits=limits, name=f"photograph {number}")
         for number, photograph in enumerate(photographs, start=1)
     ]
-    names, held = store.templates(gate.model, gate.weights)
-    others = Gallery(gate.model, gate.weights, held[names != subject], names[names != subject])
-    templates, admission = gate.admit(pixels, others)
-    if not admission.reasons:
-        keep = store.replace if again else store.enrol
-        keep(
-            subject,
-            templates=templates,
-            model=gate.model,
-            weights=gate.weights,
-            consent=consent,
-            by=caller.key,
-            now=desk.clock(),
+    try:
+        done = enrol_person(
+            desk.gate, desk.store, subject, pixels, consent=consent, again=again, by=caller.key, now=desk.clock()
         )
+    except AlreadyEnrolled as error:
+        raise AlreadyEnrolled(
+            expected=error.expected,
+            came="that of somebody who is enrolled",
+            remedy="send again=yes to enrol anew",
+        ) from error
+    reasons = done.admission.reasons
     return EnrolmentSeen(
         subject=subject,
-        accepted=not admission.reasons,
-        reasons=list(admission.reasons),
-        advice=advice_of(admission.reasons),
-        templates=0 if admission.reasons else len(templates),
+        accepted=done.accepted,
+        reasons=list(reasons),
+        advice=advice_of(reasons),
+        templates=done.templates,
     )

@@ -16,6 +16,8 @@ from countenance.errors import (
     CountenanceError,
     ImageTooLarge,
     InputError,
+    ManyFaces,
+    NoFace,
     StoreConflict,
     StoreUnavailable,
     TemplateVersion,
@@ -41,6 +43,8 @@ _STATUSES: tuple[tuple[type[CountenanceError], int], ...] = (  # the first that 
 _REASONS: tuple[tuple[type[CountenanceError], Reason], ...] = (
     (ChallengeExpired, Reason.TOO_LATE),
     (ChallengeReplayed, Reason.USED_BEFORE),
+    (NoFace, Reason.NO_FACE),
+    (ManyFaces, Reason.MANY_FACES),
 )
 _WORDS: Mapping[int, tuple[str, str]] = {  # what a framework's own refusal means: expected, remedy
     404: ("an address of this service", "see /openapi.json"),

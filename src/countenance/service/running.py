@@ -33,13 +33,6 @@ _CONNECTIONS = 512
 _WAIT_SECONDS = 5.0  # for the database, before the service says that it is not there
 
 
-def default_database() -> str:
-    """Return the address of a SQLite file among the user's data."""
-    from platformdirs import user_data_path
-
-    return f"sqlite:///{user_data_path('countenance') / 'gate.db'}"
-
-
 def open_database(url: str) -> tuple[Store, Vault]:
     """Open the store with the keys of the environment; a SQLite file may have its key file beside it.
 

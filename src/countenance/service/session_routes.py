@@ -22,6 +22,7 @@ def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
     router = desk.router("sessions")
     text = desk.settings.text_bytes
     own = ("client", "operator", "session")
+    late = desk.settings.result_seconds  # whoever ran out of time is told so, and it counts
 
     @router.post(
         "/v1/sessions",
@@ -66,7 +67,7 @@ def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
 
     @router.post(
         "/v1/sessions/{session}/result",
-        openapi_extra=Door(roles=own, most=text).as_extra(),
+        openapi_extra=Door(roles=own, most=text, late_seconds=late).as_extra(),
         responses=refusals(401, 403, 404, 409, 413),
     )
     async def conclude(request: Request, session: Name) -> Concluded:
@@ -77,7 +78,7 @@ def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
 
     @router.get(
         "/v1/sessions/{session}/result",
-        openapi_extra=Door(roles=own).as_extra(),
+        openapi_extra=Door(roles=own, late_seconds=late).as_extra(),
         responses=refusals(401, 403, 404, 409),
     )
     async def result(request: Request, session: Name) -> Concluded:

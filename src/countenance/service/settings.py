@@ -26,6 +26,7 @@ class Settings:
         sessions_per_subject: that may be begun for one person in a minute, whoever asks.
         requests_per_second: of one key, and of one address.
         requests_at_once: by which either may be ahead of that mean.
+        result_seconds: after a session's end, in which its token still concludes it and reads what was decided.
         idle_stream_seconds: after which a stream that sends nothing is closed.
         remembered: sessions of which this process remembers the last frames, 7 MB each at most, and that only where
             the policy asks a network of clips; one that is forgotten begins its window anew.
@@ -49,6 +50,7 @@ class Settings:
     sessions_per_subject: int = 30
     requests_per_second: float = 200.0
     requests_at_once: int = 400
+    result_seconds: float = 60.0
     idle_stream_seconds: float = 30.0
     remembered: int = 64
     workers: int = 1

@@ -17,8 +17,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from countenance.errors import UsageError
+from countenance.names import is_name, refuse_name
 from countenance.receipts import canonical
-from countenance.store.connection import Database, is_name, refuse_name
+from countenance.store.connection import Database
 from countenance.store.schema import AUDIT, AUDIT_HEAD, PSEUDONYMS
 
 START = "0" * 64

@@ -30,7 +30,6 @@ from countenance.vault import Vault
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 STEPS = Path(__file__).parent / "migrations"
-NAME_LETTERS = 100
 WAIT_SECONDS = 10.0
 _MIGRATING = 5_031_947  # any number: whoever migrates a PostgreSQL holds this advisory lock
 _FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
@@ -317,26 +316,3 @@ class Database:
                 pages = connection.execute(text("PRAGMA page_count")).scalar_one()
                 return int(pages) * int(connection.execute(text("PRAGMA page_size")).scalar_one())
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
-
-
-def is_name(word: str) -> bool:
-    """Tell whether a word can stand in a column of names: 1 to 100 printable letters, without a space at an end."""
-    return 0 < len(word) <= NAME_LETTERS and word.isprintable() and word == word.strip()
-
-
-def refuse_name(word: str, *, of: str) -> None:
-    """Refuse what cannot be a name.
-
-    Args:
-        word: the name.
-        of: what it names, for the message ("a subject").
-
-    Raises:
-        UsageError: empty, too long, not printable, or with a space at an end.
-    """
-    if not is_name(word):
-        raise UsageError(
-            expected=f"as the name of {of} 1 to {NAME_LETTERS} printable letters, without a space at an end",
-            came=repr(word[: NAME_LETTERS + 1]),
-            remedy="name it otherwise",
-        )

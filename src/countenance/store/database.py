@@ -6,7 +6,7 @@
                     templates  templates_of  outdated  gallery_version
     subject_data.py export_subject
     sealing.py      rotate  keys_in_use
-    sessions.py     create_session  session  advance  spend  keep_receipt  receipt  spend_receipt
+    sessions.py     create_session  session  session_of_nonce  advance  spend  keep_receipt  receipt  spend_receipt
                     note_failure  failures  note_frames  purge
     keys.py         add_key  key_of  api_keys  revoke_key
     audit.py        append_audit  audit  verify_audit

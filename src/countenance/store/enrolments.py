@@ -11,9 +11,9 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from countenance.errors import AlreadyEnrolled, TemplateVersion, UnknownSubject
+from countenance.names import is_name, refuse_name
 from countenance.scores import TextColumn, text
 from countenance.store.audit import LOCAL
-from countenance.store.connection import is_name, refuse_name
 from countenance.store.schema import (
     COUNTERS,
     FAILURES,

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from countenance.errors import UsageError
+from countenance.names import is_name, refuse_name
 from countenance.store.audit import LOCAL, AuditLog
-from countenance.store.connection import is_name, refuse_name
 from countenance.store.schema import API_KEYS
 
 _PREFIX = "countenance"

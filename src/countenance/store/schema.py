@@ -1,4 +1,4 @@
-"""The tables. What is about a person's face or decision is sealed by the vault; the rest is in the clear, as said here.
+"""The tables. Templates, consent and states of sessions are sealed by the vault; the rest is in the clear.
 
 The name of a subject stands in the clear: choose a pseudonym (a number of the staff, say) where the name itself must
 not be in the database. A keyed digest in its place would have to be made anew for everybody whenever the key changes,

@@ -16,13 +16,14 @@ from countenance.errors import (
     UnknownSession,
     UsageError,
 )
+from countenance.names import is_name, refuse_name
 from countenance.receipts import read_receipt
 from countenance.store.audit import refuse_event
-from countenance.store.connection import is_name, refuse_name
 from countenance.store.schema import FAILURES, FRAMES, RECEIPTS, SESSIONS
 from countenance.store.sealing import Sealing
 
 KEEP_DAYS = 30.0
+_NONCE_LETTERS = 200
 _BATCH = 500
 _DAY_SECONDS = 86_400.0
 
@@ -134,6 +135,22 @@ class Sessions(Sealing):
             if row.decision is None
             else self._opened_json(row.decision, "session", session_id, "decision"),
         )
+
+    def session_of_nonce(self, nonce: str) -> StoredSession:
+        """Return the session whose first challenge has a nonce.
+
+        Raises:
+            UnknownSession: none has.
+            DataError: its state does not open.
+        """
+        own = select(SESSIONS.c.session).where(SESSIONS.c.nonce == nonce)
+        with self._reading() as connection:
+            found = connection.execute(own).scalar() if len(nonce) <= _NONCE_LETTERS and nonce.isprintable() else None
+        if found is None:
+            raise UnknownSession(
+                expected="the nonce of a session", came=repr(nonce[:100]), remedy="draw one: countenance challenge"
+            )
+        return self.session(found)
 
     def advance(self, session_id: str, *, version: int, state: Mapping[str, Any], now: float | None = None) -> int:
         """Put a new state in the place of the one that was read.

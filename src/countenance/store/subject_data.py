@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from countenance.store.connection import is_name
+from countenance.names import is_name
 from countenance.store.enrolments import Enrolments, is_known, unknown_subject
 from countenance.store.schema import FAILURES, RECEIPTS, SESSIONS, SUBJECTS, TEMPLATES
 

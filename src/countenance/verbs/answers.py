@@ -3,13 +3,11 @@
 import json as json_format
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from countenance.errors import UsageError
 from countenance.files import finite
-
-if TYPE_CHECKING:
-    from countenance.vocabulary import Decision
+from countenance.vocabulary import Action, Decision
 
 Word = TypeVar("Word", bound=StrEnum)
 ACCEPTED, REFUSED, WRONG = 0, 1, 2
@@ -34,7 +32,16 @@ def among(kinds: type[Word], word: str, what: str) -> Word:
     return kinds(word)
 
 
-def decided(decision: "Decision", names: Mapping[str, object], *, words: tuple[str, str], json: bool) -> int:
+def actions_of(words: str) -> tuple[Action, ...]:
+    """Return actions that are divided by commas.
+
+    Raises:
+        UsageError: there is none, or no such action.
+    """
+    return tuple(among(Action, word.strip(), "actions, divided by commas") for word in words.split(","))
+
+
+def decided(decision: Decision, names: Mapping[str, object], *, words: tuple[str, str], json: bool) -> int:
     """Print a decision, as JSON or in words, and return the exit status that says it.
 
     Args:

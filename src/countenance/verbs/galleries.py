@@ -1,4 +1,4 @@
-"""Verbs about who is enrolled: enrolment with its screen, the audit of a gallery, and the attack they face."""
+"""Verbs about who is enrolled: enrolment with its screen, the gallery and its audit, and the attack they face."""
 
 import sys
 from pathlib import Path
@@ -84,31 +84,38 @@ def enrol(
     subject: Positional[str],
     images: Positional[tuple[Path, ...]],
     *,
+    consent: str | None = None,
+    again: bool = False,
     gallery: Path | None = None,
     model: str = "sface",
     detect: str = "yunet",
     json: bool = False,
 ) -> int:
-    """Enrol a person by photographs of one face each, unless the screen or the gallery is against it.
+    """Enrol a person by photographs or clips of one face each, unless they, the screen or the gallery are against it.
 
     Args:
-        subject: the name, which nobody of the gallery has yet.
-        images: photographs of the person, a template each.
+        subject: the name, which nobody of the gallery has yet; it stands there in the clear.
+        images: photographs of the person, a template each, or clips, of which up to five frames are taken.
+        consent: what the person agreed to, in words; it is kept, sealed, with the time.
+        again: replace the templates of somebody who is enrolled.
         gallery: its folder; $COUNTENANCE_GALLERY or one among the user's data when left out.
         model: the recogniser.
         detect: the face detector, yunet or mtcnn.
         json: print one JSON object.
     """
-    from countenance.enrolment import enrol as take_in
-    from countenance.enrolment import gallery_folder
+    import time
+
+    from countenance.gate.local import enrol as take_in
+    from countenance.store.place import gallery_folder
 
     folder = gallery_folder(gallery)
-    done = take_in(subject, images, folder=folder, model=model, detect=detect)
+    agreed = None if consent is None else {"said": consent, "at": time.time()}
+    done = take_in(subject, images, folder=folder, model=model, detect=detect, consent=agreed, again=again)
     if not printed({**done.as_json(), "gallery": str(folder)}, wanted=json):
         print(f"{subject}: " + ("enrolled" if done.accepted else "not enrolled") + f" ({model}, {folder})")
         for reason in done.reasons:
             print(reason.advice)
-        if not done.screened:
+        if not done.is_screened:
             print("no screen was asked: calibrate one with countenance screen calibrate", file=sys.stderr)
     return ACCEPTED if done.accepted else REFUSED
 
@@ -134,8 +141,8 @@ def identify(
         json: print one JSON object.
     """
     from countenance.console import print_table
-    from countenance.enrolment import gallery_folder
     from countenance.gate.identification import identify_photograph
+    from countenance.store.place import gallery_folder
 
     folder = gallery_folder(gallery)
     found = identify_photograph(image, folder=folder, top=top, rate=rate, detect=detect)
@@ -147,20 +154,23 @@ def identify(
 
 
 def forget(subject: Positional[str], *, gallery: Path | None = None, json: bool = False) -> int:
-    """Take a person out of the gallery.
+    """Delete all that is kept about a person: templates, consent, sessions, decisions, receipts.
 
     Args:
         subject: the name.
         gallery: its folder, as for enrol.
         json: print one JSON object.
     """
-    from countenance.enrolment import forget as take_out
-    from countenance.enrolment import gallery_folder
+    from countenance.gate.local import forget as take_out
 
-    left = take_out(subject, folder=gallery_folder(gallery))
-    card = {"subject": subject, "accepted": True, "reasons": [], "scores": {}, "people": len(left.people)}
+    done, left = take_out(subject, folder=gallery)
+    card = {"accepted": True, "reasons": [], "scores": {}, **done.as_json(), "people": left}
     if not printed(card, wanted=json):
-        print(f"{subject}: forgotten; {len(left.people):,} people are left")
+        print(f"{subject}: forgotten; {left:,} people are left")
+    if not done.wiped:
+        print(
+            "another program reads the gallery: deleted bytes are overwritten when it is opened next", file=sys.stderr
+        )
     return ACCEPTED
 
 
@@ -172,15 +182,16 @@ def gallery_list(*, gallery: Path | None = None, json: bool = False) -> int:
         json: print one JSON object.
     """
     from countenance.console import print_table
-    from countenance.enrolment import gallery_folder
-    from countenance.gallery import read_gallery
+    from countenance.gate.local import list_people
+    from countenance.store.place import gallery_folder
 
     folder = gallery_folder(gallery)
-    found = read_gallery(folder)
-    people = [{"subject": name, "templates": count} for name, count in found.people.items()]
-    card = {"people": people, "templates": len(found), "model": found.model, "gallery": str(folder)}
-    if not printed(card, wanted=json):
-        print_table(("name", "templates"), ((name, str(count)) for name, count in found.people.items()))
+    found = list_people(folder=folder)
+    models = ", ".join(sorted({each.model for each in found})) or None
+    card = {"people": [each.as_json() for each in found], "templates": sum(each.templates for each in found)}
+    if not printed({**card, "model": models, "gallery": str(folder)}, wanted=json):
+        rows = ((each.subject, str(each.templates), each.model, "yes" if each.consent else "no") for each in found)
+        print_table(("name", "templates", "recogniser", "consent"), rows)
     return ACCEPTED
 
 
@@ -196,11 +207,12 @@ def gallery_audit(
         json: print one JSON object.
     """
     from countenance.console import percent, print_table, progress_of
-    from countenance.enrolment import audit_gallery, gallery_folder
+    from countenance.gate.local import audit_gallery
+    from countenance.store.place import gallery_folder
 
     folder = gallery_folder(gallery)
     with progress_of("templates") as progress:
-        done = audit_gallery(folder, threshold=threshold, seed=seed, progress=progress)
+        done = audit_gallery(folder=folder, threshold=threshold, seed=seed, progress=progress)
     card = {
         "accepted": not done.planted,
         "reasons": ["matches_strangers"] if done.planted else [],
@@ -216,6 +228,84 @@ def gallery_audit(
             f"{len(done.planted):,} of {done.templates:,} templates match {percent(done.limit)} or more of the other "
             f"people ({done.seconds:.1f} s)"
         )
+    return ACCEPTED
+
+
+def gallery_export(
+    subject: Positional[str], *, out: Path, templates: bool = False, gallery: Path | None = None, json: bool = False
+) -> int:
+    """Write all that is kept about a person to a file, for the person to have.
+
+    Args:
+        subject: the name.
+        out: a new JSON file, which only its owner may read.
+        templates: with the numbers of the templates, opened; whoever has them can make a picture that passes.
+        gallery: its folder, as for enrol.
+        json: print one JSON object.
+    """
+    import json as json_format
+
+    from countenance.files import write_private
+    from countenance.gate.local import export_subject
+
+    told = export_subject(subject, folder=gallery, templates=templates)
+    write_private(out, (json_format.dumps(told, indent=2, allow_nan=False) + "\n").encode())
+    counts = {name: len(told[name]) for name in ("templates", "sessions", "receipts", "failures", "audit")}
+    if not printed({"subject": subject, "file": str(out), **counts}, wanted=json):
+        print(f"{subject}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + f" in {out}")
+    return ACCEPTED
+
+
+def gallery_backup(file: Positional[Path], *, gallery: Path | None = None, json: bool = False) -> int:
+    """Copy the gallery's database to a new file, while it is in use; its keys and its screen are not in the copy.
+
+    Args:
+        file: where to; nothing may be there. Whoever is forgotten later is still in it: delete old copies.
+        gallery: its folder, as for enrol.
+        json: print one JSON object.
+    """
+    from countenance.gate.local import backup_gallery
+
+    written = backup_gallery(file, folder=gallery)
+    if not printed({"file": str(written), "bytes": written.stat().st_size}, wanted=json):
+        print(f"{written}: a copy of the database; keep its key (gate.db.key) elsewhere")
+    return ACCEPTED
+
+
+def gallery_restore(file: Positional[Path], *, gallery: Path | None = None, json: bool = False) -> int:
+    """Make a gallery from a copy, in a folder that holds none; the key lies there already, as gate.db.key.
+
+    Args:
+        file: the copy. Whoever was forgotten after it was made is enrolled again: forget them again.
+        gallery: the folder, as for enrol.
+        json: print one JSON object.
+    """
+    from countenance.gate.local import restore_gallery
+    from countenance.store.place import gallery_folder
+
+    folder = gallery_folder(gallery)
+    found = restore_gallery(file, folder=folder)
+    if not printed({"people": len(found), "gallery": str(folder)}, wanted=json):
+        print(f"{folder}: {len(found):,} people")
+    return ACCEPTED
+
+
+def gallery_rotate(*, drop: bool = False, gallery: Path | None = None, json: bool = False) -> int:
+    """Seal everything again under a new key, which is put before the old one in the gallery's key file.
+
+    Stop services on this gallery first: they do not know the new key. Where the key is in the environment, put the new
+    one before the old one there, and then call this.
+
+    Args:
+        drop: take the old keys out of the file; older copies (gallery backup) cannot be opened with it from then on.
+        gallery: its folder, as for enrol.
+        json: print one JSON object.
+    """
+    from countenance.gate.local import rotate_gallery
+
+    count = rotate_gallery(folder=gallery, drop=drop)
+    if not printed({"values": count, "dropped": drop}, wanted=json):
+        print(f"{count:,} values were sealed again")
     return ACCEPTED
 
 
@@ -240,7 +330,8 @@ def screen_calibrate(
         json: print one JSON object.
     """
     from countenance.console import progress_of
-    from countenance.enrolment import calibrate_from, gallery_folder
+    from countenance.screen_calibration import calibrate_from
+    from countenance.store.place import gallery_folder
 
     folder = gallery_folder(gallery)
     with progress_of("photographs") as progress:

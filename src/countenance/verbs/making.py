@@ -229,11 +229,11 @@ def networks_list(*, json: bool = False) -> int:
     from countenance.console import print_table
     from countenance.networks.architectures import ARCHITECTURES
     from countenance.networks.catalogue import RECORDS
-    from countenance.shipped import CLIP_RECORDS
+    from countenance.shipped import CLIP_RECORDS, FACE_LIVE_RECORDS
     from countenance.shipped import RECORDS as SHIPPED
 
     keys = ("name", "parameters", "task", "inputs", "source")
-    released = (*RECORDS, *SHIPPED, *CLIP_RECORDS)
+    released = (*RECORDS, *SHIPPED, *CLIP_RECORDS, *FACE_LIVE_RECORDS)
     names = {record.name for record in released}
     others = (each for each in ARCHITECTURES if each.name not in names)  # a record says more
     listed = (*released, *others)

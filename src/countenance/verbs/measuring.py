@@ -172,15 +172,16 @@ def reproduce(
             claims as paired differences), parkin-distilled, ito-2, ito-3, ito-4, uax-white-box and uax-black-box
             (universal examples, crafted), uax-screen and uax-audit (their defence), facelivenet-1 to facelivenet-7 (of
             which facelivenet-2 needs no data), facelivenet-attacks (prints, replays and strangers before its challenge,
-            drawn, with and without PAD), drawn-modalities (trained on drawn data) and calibration (of the shipped
-            few-frame network to another camera).
+            drawn, with and without PAD), gate-drawn (the whole gate on drawn people), drawn-modalities (trained on
+            drawn data) and calibration (of the shipped few-frame network to another camera).
         published: folder of the scores that the table's authors published.
         data: the set to train on as NAME:ROOT; of the facelivenet tables one or several, between commas.
         out: folder of the runs that are trained; goes on where it was stopped.
         initial: folder of the pre-trained trunks that the parkin tables begin from, or the run of the flow network of
             the ito tables, where not those in the package; of facelivenet-1, -5 and -7 the run of the first stage,
             where not facenet; of facelivenet-3 runs to be judged beside facelivenet-full, between commas; of
-            facelivenet-attacks the run of facelivenet-expression, where not facelivenet-slim.
+            facelivenet-attacks the run of facelivenet-expression, where not facelivenet-slim; of gate-drawn such a run,
+            or no expression is asked for.
         workers: processes that train side by side.
         only_done: of the parkin, ito, uax and facelivenet tables, train nothing more: rows of what is there.
         sheets: of the parkin tables, a folder for pictures of the samples that networks disagree on most and of those

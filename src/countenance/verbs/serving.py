@@ -28,7 +28,8 @@ def serve(
     Args:
         host: address to listen on; the default is reached from this machine alone.
         port: to listen on; 0 for any that is free.
-        database: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; a file among the user's data when left out.
+        database: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; the gallery's file when left out,
+            as `enrol` has it.
         policy: rgb, rgb-clip, sensors, drawn, or a JSON file; see policy check.
         challenge: actions that challenges are drawn from, such as turn_left,turn_right,blink; all of them when left
             out. Without happy and surprise no network of expressions is needed.
@@ -39,7 +40,6 @@ def serve(
     """
     from countenance.errors import UsageError
     from countenance.service.running import (
-        default_database,
         first_key,
         load_gate,
         open_database,
@@ -50,6 +50,7 @@ def serve(
         run,
     )
     from countenance.service.settings import Settings
+    from countenance.store.place import default_database
 
     if not 1 <= workers <= 64:
         raise UsageError(expected="1 to 64 workers", came=str(workers), remedy="one for each processor core at most")
@@ -85,7 +86,8 @@ def keys_add(role: Positional[str], name: Positional[str], *, database: str | No
         database: as for serve.
         json: print one JSON object.
     """
-    from countenance.service.running import default_database, open_database
+    from countenance.service.running import open_database
+    from countenance.store.place import default_database
 
     store, _ = open_database(default_database() if database is None else database)
     identifier, secret = store.add_key(role, name)
@@ -103,7 +105,8 @@ def keys_list(*, database: str | None = None, json: bool = False) -> int:
         json: print one JSON object.
     """
     from countenance.console import print_table
-    from countenance.service.running import default_database, open_database
+    from countenance.service.running import open_database
+    from countenance.store.place import default_database
 
     store, _ = open_database(default_database() if database is None else database)
     found = store.api_keys()
@@ -122,7 +125,8 @@ def keys_revoke(key: Positional[str], *, database: str | None = None, json: bool
         database: as for serve.
         json: print one JSON object.
     """
-    from countenance.service.running import default_database, open_database
+    from countenance.service.running import open_database
+    from countenance.store.place import default_database
 
     store, _ = open_database(default_database() if database is None else database)
     try:

@@ -24,9 +24,8 @@ const panel = (name, focus) => {
   focus?.focus();
 };
 
-const shown = (...ids) => {
-  for (const id of ["standing", "photographs", "ready", "take", "send", "afresh"]) $(id).hidden = !ids.includes(id);
-};
+const PARTS = ["view", "standing", "photographs", "ready", "take", "send", "afresh"];
+const shown = (...ids) => PARTS.forEach((id) => ($(id).hidden = !ids.includes(id)));
 
 const view = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "sign-in");
 
@@ -39,7 +38,7 @@ const leave = () => {
 const arrive = (focus) => {
   leave();
   $("title").textContent = VIEWS[view()];
-  document.title = `${$(`to-${view()}`).textContent} – Countenance`;
+  document.title = `${$(`to-${view()}`).textContent} | Countenance`;
   for (const name of Object.keys(VIEWS)) {
     if (name === view()) $(`to-${name}`).setAttribute("aria-current", "page");
     else $(`to-${name}`).removeAttribute("aria-current");
@@ -127,12 +126,12 @@ const offerCameras = async (signal) => {
   const found = await cameras();
   const used = video.srcObject?.getVideoTracks()[0]?.getSettings().deviceId;
   $("camera-choice").replaceChildren(
-    ...found.map(({ deviceId, label }, at) => new Option(label || `Camera ${at + 1}`, deviceId, false, deviceId === used)),
+    ...found.map(({ deviceId: id, label }, at) => new Option(label || `Camera ${at + 1}`, id, false, id === used)),
   );
   $("cameras").hidden = found.length < 2 || signal.aborted;
 };
 
-const chosen = () => ($("cameras").hidden ? "" : $("camera-choice").value);
+const chosen = () => $("camera-choice").value; // "" before a camera was opened
 
 // Shows the camera, and leaves the focus on the button that goes on.
 const stand = async (words, hint, buttons, signal) => {
@@ -242,16 +241,13 @@ const signIn = (subject, without) =>
   run("begin", async (signal) => {
     let session;
     while (!session) {
-      await stand(STAGE.ready, STAGE.readyHint, ["ready"], signal);
+      await stand(STAGE.ready, STAGE.readyHint, ["ready", "view"], signal);
       await pressed(signal, "ready");
-      $("ready").disabled = true;
       try {
         session = await begin(subject, without, key, { waits, signal });
       } catch (error) {
         if (!needsKey(error)) throw error;
         await askKey(error, signal);
-      } finally {
-        $("ready").disabled = false;
       }
     }
     const clock = runClock(session);
@@ -270,7 +266,7 @@ const signIn = (subject, without) =>
 
 const perform = (session, signal) => {
   setStage(session.prompt ?? STAGE.ready, "");
-  shown("standing");
+  shown("view", "standing");
   count(0, session.steps);
   $("prompt").focus();
   return show(session, () => picture(video), {
@@ -304,7 +300,7 @@ const takePhotographs = async (signal) => {
   for (;;) {
     $("photographs").replaceChildren();
     $("take").textContent = `Take photograph 1 of ${PHOTOGRAPHS}`;
-    await stand(STAGE.photograph, STAGE.photographHint, ["take", "photographs"], signal);
+    await stand(STAGE.photograph, STAGE.photographHint, ["take", "view", "photographs"], signal);
     const taken = [];
     while (taken.length < PHOTOGRAPHS) {
       await pressed(signal, "take");
@@ -318,7 +314,9 @@ const takePhotographs = async (signal) => {
       $("take").textContent = `Take photograph ${Math.min(taken.length + 1, PHOTOGRAPHS)} of ${PHOTOGRAPHS}`;
       aloud("polite", `Photograph ${taken.length} of ${PHOTOGRAPHS} is taken.`);
     }
+    closeCamera(video);
     setStage(STAGE.photographsTaken, "");
+    $("cameras").hidden = true;
     shown("photographs", "send", "afresh");
     $("send").focus();
     if ((await pressed(signal, "send", "afresh")) === "send") return taken;
@@ -341,7 +339,7 @@ const enrolSomebody = (subject, consent) => {
         return {
           kind: "trouble",
           title: "This name is taken",
-          text: "Somebody is enrolled under it. If that is you, the new photographs can take the place of the old ones.",
+          text: "Somebody is enrolled under it. If that is you, the new photographs can replace the old ones.",
           again: "Replace the old ones",
           back: "Choose another name",
         };
@@ -353,13 +351,15 @@ const enrolSomebody = (subject, consent) => {
     photographs = null;
     if (!said.accepted) {
       const hints = said.advice.map(({ text }) => text);
-      return { kind: "refused", title: "Not enrolled", text: "Nothing was kept.", hints, again: "Take new photographs" };
+      const title = "Not enrolled";
+      return { kind: "refused", title, text: "Nothing was kept.", hints, again: "Take new photographs" };
     }
     const next = () => {
       $("subject").value = subject;
       location.hash = "#sign-in";
     };
-    return { kind: "accepted", title: "You are enrolled", text: `You can sign in as ${subject} now.`, back: "Sign in", next };
+    const text = `You can sign in as ${subject} now.`;
+    return { kind: "accepted", title: "You are enrolled", text, back: "Sign in", next };
   });
 };
 

@@ -83,6 +83,8 @@ export const show = async (session, picture, { seen, lost, signal }) => {
     try {
       return await (streams ? bySocket : byRequests)(session, picture, { seen, ends, over, signal });
     } catch (error) {
+      // Its time is over there, whatever the clock says here: the token takes no more frames, but asks for the result.
+      if (error.status === 410 || error.status === 401) return;
       if (!error.lost) throw error;
       if (error.unopened) streams = !streams; // something on the way lets no stream through
       else lost();
@@ -181,7 +183,8 @@ export const conclude = async (session, { waits, signal }) => {
   try {
     return (await patiently(() => ask("POST", path, options), waits, signal))[0];
   } catch (error) {
-    // The token ends with the session: whoever comes later than both is told so, and not asked for a key.
+    // The token asks for the result a little longer than the session lasts: whoever comes later than both is told so,
+    // and not asked for a key.
     if (error.status === 401) throw new Refused(410, { ...error.said, reason: "too_late" });
     if (!error.lost) throw error;
   }

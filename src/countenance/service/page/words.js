@@ -68,7 +68,7 @@ export const CAMERA = {
   },
   insecure: {
     title: "The camera cannot be used at this address",
-    text: "Browsers give the camera only to pages whose address begins with https://, or to pages of this very machine.",
+    text: "Browsers give the camera only to pages with https:// in their address, or of this very machine.",
     hints: ["Ask the people who run this service for its address with https://."],
   },
   stopped: {
@@ -96,6 +96,17 @@ const REASONS = {
     text: "This attempt took too long. You can begin again at once.",
     hints: [],
   }),
+  no_face: () => ({
+    title: "No face was seen",
+    text: "On one of the photographs no face can be seen. Please take new ones, with your whole face in the oval.",
+    hints: [],
+  }),
+  many_faces: () => ({
+    title: "More than one face was seen",
+    text: "On one of the photographs there is somebody else too, or a picture of a face. Please take new ones, alone "
+      + "before the camera.",
+    hints: [],
+  }),
   used_before: () => ({
     title: "This attempt has ended already",
     text: "Each attempt counts once. You can begin again at once.",
@@ -105,13 +116,13 @@ const REASONS = {
 
 // Of a refusal without such a word, by what was asked for and by its number in HTTP.
 const STATUSES = {
-  "begin 404": "Nobody is enrolled under this name. See that it is written as it was when you enrolled, or enrol first.",
+  "begin 404": "Nobody is enrolled under this name. See that it is written as when you enrolled, or enrol first.",
   "begin 422": "There is not enough left that we could ask you to do. Please ask the people who run this service for "
     + "another way to sign in.",
   "enrol 413": "The photographs are too large for this service.",
-  "enrol 422": "One of the photographs, or the name, cannot be used. A photograph must show your face, alone and whole.",
-  "delete 404": "Nobody is enrolled under this name. See that it is written as it was when you enrolled.",
-  "delete 422": "Nobody can be enrolled under such a name. See that it is written as it was when you enrolled.",
+  "enrol 422": "A photograph, or the name, cannot be used. Each photograph must show your face, alone and whole.",
+  "delete 404": "Nobody is enrolled under this name. See that it is written as when you enrolled.",
+  "delete 422": "Nobody can be enrolled under such a name. See that it is written as when you enrolled.",
 };
 const ANYWHERE = {
   410: "This attempt took too long. You can begin again at once.",
