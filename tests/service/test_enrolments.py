@@ -67,7 +67,7 @@ def test_what_speaks_against_it_is_said_and_nothing_is_kept(service):
         ({}, [("photograph", ("a.gif", b"GIF89a"))], "a GIF in photograph 1"),
         ({}, [("other", ("a.jpg", picture()))], "a part of another name"),
         ({}, [("photograph", ("a.jpg", picture()))] * 11, "Too many files"),
-        ({"subject": " Bob"}, None, "no space at an end"),
+        ({"subject": " Bob"}, None, "space at an end"),
         ({"subject": "B" * 101}, None, "1 to 100 printable letters"),
         ({"subject": ".."}, None, "not . or .."),
         ({"consent": "yes"}, None, "consent as one JSON object"),

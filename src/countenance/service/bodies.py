@@ -41,8 +41,8 @@ class SessionMade(BaseModel):
     session: str = Field(description="Its name in addresses.")
     nonce: str = Field(description="Sent with every frame; used once.")
     token: str = Field(
-        description="Bearer token for this session alone, for the browser: no API key leaves the server. Its result can "
-        "be asked for a little longer than the session lasts."
+        description="Bearer token for this session alone, for the browser: no API key leaves the server. Its "
+        "result can be asked for a little longer than the session lasts."
     )
     prompt: str | None = Field(description="What to do first; the next prompt comes when this one was followed.")
     steps: int = Field(description="How many prompts there will be.")
