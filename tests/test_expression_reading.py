@@ -16,6 +16,7 @@ from countenance.faces.detection import Face
 from countenance.networks.facelivenet import OFFICIAL, SEVEN, FaceLiveNet, narrowed
 from countenance.networks.inception_resnet_v1 import cut_box
 from countenance.trained_facelivenet import LAYOUTS, facelivenet_state, judge_expressions
+from countenance.verbs import judging
 from countenance.vocabulary import Reason
 
 TINY = narrowed(OFFICIAL, numerator=1, denominator=16, hidden=8)
@@ -149,3 +150,14 @@ def test_a_check_that_cannot_be_made_is_refused(run, pictures, monkeypatch, caps
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("drawn data", "*** the network was trained on drawn data: it tells nothing about real faces ***"),
+        ("real faces and drawn data", "*** the network was trained on real faces and drawn data ***"),
+    ],
+)
+def test_what_taught_the_network_is_told(label, told):
+    assert judging._told(label, "real faces") == told

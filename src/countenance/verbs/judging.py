@@ -75,7 +75,7 @@ def check(
         judged = [{"seconds": each.seconds, "frames": each.frames, "score": each.score} for each in decision.windows]
         names |= {"windows": judged, "notes": decision.notes, "truncated": decision.truncated, "label": decision.label}
     if isinstance(decision, SensorDecision | ClipDecision) and decision.label and not json:
-        print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
+        print(_told(decision.label, "a real camera"))
     status = decided(decision, names, words=("bona fide", "attack"), json=json)
     if isinstance(decision, ClipDecision) and not json:
         print("; ".join(decision.notes))
@@ -89,7 +89,7 @@ def _check_expression(image: Path, asked: str, model: str | None, detector: str,
     decision = check_expression(image, asked=asked, model=model or FACELIVENET_SLIM, detect=detector)
     told = {"expression": str(decision.asked), "expressions": [decision.seen.as_json()], "label": decision.label}
     if decision.label and not json:
-        print(f"*** the network was trained on {decision.label}: it tells nothing about real faces ***")
+        print(_told(decision.label, "real faces"))
     names = {"score": decision.score, "bona_fide": decision.accepted, **told}
     words = (f"{decision.asked}, as asked", f"{decision.seen.expression}, {decision.asked} was asked for")
     return decided(decision, names, words=words, json=json)
@@ -155,7 +155,7 @@ def verify(
     decision = decide(a, b, model=model, detect=detector)
     names = {"similarity": decision.score, "accepted": decision.accepted, "label": decision.label}
     if decision.label and not json:
-        print(f"*** the network was trained on {decision.label}: it tells nothing about a real camera ***")
+        print(_told(decision.label, "a real camera"))
     return decided(decision, names, words=("the same person", "not the same person"), json=json)
 
 
@@ -184,10 +184,16 @@ def expression(
     card = {"expressions": [each.as_json() for each in found], "model": model, "label": label}
     if not printed(card, wanted=json):
         if label:
-            print(f"*** the network was trained on {label}: it tells nothing about real faces ***")
+            print(_told(label, "real faces"))
         names = tuple(found[0].probabilities)
         print_table(
             ("photograph", "expression", *names),
             ((str(each.file), each.expression, *map(percent, each.probabilities.values())) for each in found),
         )
     return ACCEPTED
+
+
+def _told(label: str, of: str) -> str:
+    """What the network was trained on; drawn data alone tell nothing `of` the other world."""
+    alone = "" if label.startswith("real faces") else f": it tells nothing about {of}"
+    return f"*** the network was trained on {label}{alone} ***"
