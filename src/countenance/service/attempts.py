@@ -9,12 +9,13 @@ import hmac
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from countenance.challenge import LOCK_LOOK_BACK_SECONDS, locked_until
 from countenance.errors import ChallengeExpired, ChallengeReplayed, OutOfOrder, UnknownSession
-from countenance.receipts import Receipt, sign, subject_digest
+from countenance.gate.decisions import receipt_of, refused_too
+from countenance.receipts import sign
 from countenance.service.access import Caller
 from countenance.service.bodies import Audited, CheckSeen, Concluded, FrameSeen, SessionMade, SessionSeen, advice_of
 from countenance.service.desk import Desk
@@ -26,7 +27,7 @@ from countenance.store.sessions import StoredSession
 from countenance.vocabulary import Action, Reason
 
 if TYPE_CHECKING:  # they bring torch with them, which a service loads behind its first answers
-    from countenance.gate.session import Feedback, GateDecision, Recent, Session
+    from countenance.gate.session import Feedback, Recent, Session
 
 _NAME_BYTES = 16
 
@@ -207,8 +208,8 @@ class Attempts:
             Reason.USED_BEFORE: state.used_before > 0,
             Reason.TOO_LATE: now >= stored.expires,
         }
-        decision = _refused_too(decision, [reason for reason, holds in against.items() if holds])
-        receipt = self._receipt(state.session, decision, now)
+        decision = refused_too(decision, [reason for reason, holds in against.items() if holds])
+        receipt = receipt_of(state.session, decision, identifier=self._desk.random(_NAME_BYTES).hex(), decided=now)
         self._store.spend(
             name,
             version=stored.version,
@@ -338,33 +339,6 @@ class Attempts:
                 reason=Reason.LOCKED,
                 retry_seconds=until - now,
             )
-
-    def _receipt(self, session: "Session", decision: "GateDecision", now: float) -> Receipt:
-        challenge = session.state.challenge
-        return Receipt(
-            identifier=self._desk.random(_NAME_BYTES).hex(),
-            session=session.identifier,
-            subject=subject_digest(session.subject, session=session.identifier, nonce=session.nonce),
-            name=None,
-            nonce=session.nonce,
-            actions=challenge.actions,
-            issued=round(1000 * challenge.issued),
-            decided=round(1000 * max(now, challenge.issued)),
-            frames=session.frames,
-            head=session.head.hex(),
-            models=dict(decision.models),
-            policy=decision.policy_digest,
-            accepted=decision.accepted,
-            reasons=decision.reasons,
-        )
-
-
-def _refused_too(decision: "GateDecision", against: list[Reason]) -> "GateDecision":
-    """Return the decision with more reasons against it; none can turn a no into a yes."""
-    if not against:
-        return decision
-    reasons = (*decision.reasons, *(reason for reason in against if reason not in decision.reasons))
-    return replace(decision, accepted=False, reasons=reasons)
 
 
 def _told(feedback: "Feedback", next_sequence: int) -> FrameSeen:
