@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from typing import Any
 
 import httpx
 import pytest
@@ -23,8 +24,18 @@ from countenance.receipts import new_signing_key_file
 from countenance.service.application import create_app
 from countenance.service.gates import Gate
 from countenance.service.observing import open_log
-from countenance.service.running import first_key, open_database, open_door, open_policy, open_rules, open_signer
+from countenance.service.running import (
+    first_key,
+    load_gate,
+    open_database,
+    open_door,
+    open_policy,
+    open_rules,
+    open_signer,
+    screen_folder,
+)
 from countenance.service.settings import Settings
+from countenance.vault import Vault
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +212,37 @@ def test_the_program_serves_at_once_and_stops_when_it_is_told_to(url):
         server.wait()
         if server.stderr is not None:
             server.stderr.close()
+
+
+def test_the_screen_lies_beside_a_sqlite_store_or_where_it_is_named(tmp_path):
+    url = f"sqlite:///{tmp_path / 'gate.db'}"
+    assert screen_folder(url, None) == tmp_path
+    assert screen_folder(url, tmp_path / "screen") == tmp_path / "screen"
+    assert screen_folder("postgresql+psycopg://gate@db/gate", None) is None
+    assert screen_folder("postgresql+psycopg://gate@db/gate", tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_new_people_are_held_against_the_screen_that_was_calibrated(tmp_path, monkeypatch, calibrated):
+    built, asked, found = [], [], object()
+
+    class Screened:
+        model, weights = "sface", "digest"
+
+        def __init__(self, *, enrolment=None, **_):
+            self.enrolment = enrolment
+            built.append(self)
+
+    monkeypatch.setattr("countenance.gate.authenticator.Authenticator", Screened)
+    monkeypatch.setattr("countenance.gate.networks.load_networks", lambda *_, **__: None)
+
+    def screen_for(*wanted):
+        asked.append(wanted)
+        return found if calibrated else None
+
+    monkeypatch.setattr("countenance.admission.screen_for", screen_for)
+    vault = Vault([secrets.token_bytes(32)])
+    gate: Any = load_gate(open_policy("rgb"), open_rules("blink,turn_left"), vault, Settings(), screen=tmp_path)
+    assert asked == [(tmp_path, "sface", "digest")]
+    assert gate is built[-1]
+    assert gate.enrolment is None if not calibrated else gate.enrolment.screen is found

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,20 +126,45 @@ def open_rules(actions: str | None) -> ChallengeRules:
     return ChallengeRules(actions=tuple(map(Action, named)))
 
 
-def load_gate(policy: Policy, rules: ChallengeRules, vault: Vault, settings: Settings) -> "Gate":
+def screen_folder(url: str, named: Path | None) -> Path | None:
+    """Return where the screen for universal templates may lie: the folder named, or a SQLite store's own."""
+    found = parse_url(url)
+    if named is not None or found.get_backend_name() != SQLITE:
+        return named
+    return Path(str(found.database)).parent
+
+
+def load_gate(
+    policy: Policy, rules: ChallengeRules, vault: Vault, settings: Settings, *, screen: Path | None = None
+) -> "Gate":
     """Build the gate of a policy, each network with one thread.
 
+    Args:
+        policy: decides.
+        rules: of challenges.
+        vault: seals what a session keeps.
+        settings: limits of a frame.
+        screen: folder of the screen that photographs of a new person are held against, where one was calibrated.
+
     Raises:
-        DataError: weights cannot be had.
+        DataError: weights cannot be had, or the screen is damaged.
+        TemplateVersion: the screen is of another recogniser.
     """
     import torch
 
+    from countenance.admission import screen_for
     from countenance.gate.authenticator import Authenticator
+    from countenance.gate.enrolling import EnrolmentRules
     from countenance.gate.networks import load_networks
 
     torch.set_num_threads(1)
     networks = load_networks(policy, rules, threads=1)
-    return Authenticator(policy=policy, networks=networks, rules=rules, vault=vault, frame_limits=settings.frame_limits)
+    build = partial(
+        Authenticator, policy=policy, networks=networks, rules=rules, vault=vault, frame_limits=settings.frame_limits
+    )
+    gate = build()
+    held = None if screen is None else screen_for(screen, gate.model, gate.weights)
+    return gate if held is None else build(enrolment=EnrolmentRules(screen=held))
 
 
 def run(

@@ -18,6 +18,7 @@ def serve(
     challenge: str | None = None,
     workers: int = 1,
     signing_key: Path | None = None,
+    screen: Path | None = None,
     open: bool = False,  # noqa: A002 - the option's name
 ) -> int:
     """Serve the gate over HTTP, with its page; the address is printed, and the first operator's key, once.
@@ -35,6 +36,8 @@ def serve(
             out. Without happy and surprise no network of expressions is needed.
         workers: threads that judge, each network with one thread; start several services on one PostgreSQL for more.
         signing_key: file of the key that signs receipts; beside a SQLite database one is made.
+        screen: folder of the screen that new people are held against (screen calibrate); that of a SQLite database
+            when left out. Where none was calibrated nobody is screened.
         open: let the page enrol, begin sessions and forget people without a key when it is asked for by this very
             machine: for a demonstration. Every program and every user of this machine may do so then.
     """
@@ -48,6 +51,7 @@ def serve(
         open_rules,
         open_signer,
         run,
+        screen_folder,
     )
     from countenance.service.settings import Settings
     from countenance.store.place import default_database
@@ -71,7 +75,7 @@ def serve(
             store,
             settings=settings,
             signer=signer,
-            load=lambda: load_gate(judged_by, rules, vault, settings),
+            load=lambda: load_gate(judged_by, rules, vault, settings, screen=screen_folder(url, screen)),
             say=say,
         )
     return ACCEPTED
