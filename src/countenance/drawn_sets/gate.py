@@ -142,7 +142,7 @@ def write_script(
         frames_per_second: of the clip.
 
     >>> write_script([Action.BLINK], frames_per_second=10).shown.count(Action.BLINK)
-    6
+    5
     """
     seconds = pace.lead + max(1, len(actions)) * pace.turn
     times = np.arange(max(1, round(seconds * frames_per_second))) / frames_per_second

@@ -56,7 +56,7 @@ const pressed = (signal, ...ids) =>
 
 // Words that are read out: the newest advice now and then, prompts and results at once.
 
-const murmurs = { said: "", next: "", at: 0, timer: 0 };
+const murmurs = { said: "", next: "", at: -QUIET_MILLISECONDS, timer: 0 }; // nothing was said when the page came
 
 const aloud = (region, text) => {
   $(region).textContent = "";
