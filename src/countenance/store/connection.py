@@ -1,8 +1,10 @@
 """A connection to the database: SQLite with nothing left behind, or PostgreSQL; its steps made; its errors in words.
 
 SQLite runs in WAL mode with ``synchronous=FULL``, so that what was acknowledged survives a crash and a power cut, and
-with ``secure_delete``, so that deleted bytes are overwritten with zeros. The WAL still holds them until it is
-truncated, which `Database.wipe` does.
+with ``secure_delete``, so that deleted cells are overwritten with zeros. Two places still hold what was deleted: pages
+that were split or joined keep stale copies of cells in their gaps, which only a rebuilt file does without, and the WAL
+keeps old pages until it is truncated. `Database.wipe` does both. A transaction that deletes what is about people says
+in itself that a wipe is owed (`Database._owe`), so that one that a crash cut off is made good when the store is opened.
 """
 
 import hashlib
@@ -20,17 +22,20 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, func, inspect, select, text
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from countenance.errors import StoreError, StoreUnavailable, UsageError
-from countenance.store.schema import METADATA
+from countenance.store.schema import COUNTERS, METADATA
 from countenance.vault import Vault
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 STEPS = Path(__file__).parent / "migrations"
 WAIT_SECONDS = 10.0
+_OWED, _WIPED = "wipes owed", "wipes done"  # counters: of deletions, and of those that a rebuilt file came after
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "trusted_schema=OFF", "temp_store=MEMORY")
 _MIGRATING = 5_031_947  # any number: whoever migrates a PostgreSQL holds this advisory lock
 _FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 
@@ -106,7 +111,7 @@ def _sqlite(url: URL, wait_seconds: float) -> Engine:
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise sqlite3.OperationalError(f"journal mode {mode}: this file system cannot share a WAL")
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "trusted_schema=OFF"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -289,24 +294,46 @@ class Database:
     def _identifier(self) -> str:
         return self._random(16).hex()
 
+    def _owe(self, connection: Connection) -> None:
+        """Note, in the transaction that deletes what is about people, that the file must be wiped afterwards."""
+        if self.is_sqlite:
+            _count(connection, _OWED, COUNTERS.c.value + 1)
+
     def wipe(self) -> bool:
-        """Truncate SQLite's WAL, which may hold what was deleted; return False when readers did not let us in time.
+        """Rebuild SQLite's file and truncate its WAL, which may hold what was deleted; return whether that is done.
+
+        It is not where another program writes, or reads, all the while that we wait, or where there is no space; then
+        the next wipe, or the next opening, does it. The file is rebuilt only if something was deleted since.
 
         On PostgreSQL there is nothing to do here: dead rows are reused after VACUUM, and its own WAL is recycled.
         """
         if not self.is_sqlite:
             return True
         deadline = time.monotonic() + self._wait_seconds
-        while not (done := self._truncated()) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        try:
+            self._rebuild()
+            while not (done := self._truncated()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        except (StoreUnavailable, sqlite3.OperationalError):  # what was deleted stays deleted
+            return False
         return done
+
+    def _rebuild(self) -> None:
+        """Write the file anew, without gaps, if a wipe is owed; what others delete meanwhile is still owed after."""
+        with self._reading() as connection:
+            counts = {row.name: row.value for row in connection.execute(select(COUNTERS))}
+        owed = counts.get(_OWED, 0)
+        if owed <= counts.get(_WIPED, 0):
+            return
+        with self._engine.connect() as connection:
+            _driver_of(connection).execute("VACUUM")
+        with self._writing() as connection:
+            _count(connection, _WIPED, func.max(COUNTERS.c.value, owed), first=owed)
 
     def _truncated(self) -> bool:
         """Try once to truncate the WAL; it cannot be while somebody reads from it."""
-        with said(self._engine), self._engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with self._engine.connect() as connection:
+            busy, *_ = _driver_of(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
     def database_bytes(self) -> int:
@@ -316,3 +343,16 @@ class Database:
                 pages = connection.execute(text("PRAGMA page_count")).scalar_one()
                 return int(pages) * int(connection.execute(text("PRAGMA page_size")).scalar_one())
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
+
+def _driver_of(connection: Connection) -> Any:
+    """The driver's own connection, for what is done outside of any transaction."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver
+
+
+def _count(connection: Connection, name: str, value: Any, *, first: int = 1) -> None:
+    """Set one of SQLite's counters, which is `first` where it was never set."""
+    row = insert(COUNTERS).values(name=name, value=first)
+    connection.execute(row.on_conflict_do_update(index_elements=[COUNTERS.c.name], set_={"value": value}))

@@ -61,7 +61,7 @@ def open_store(
     store = Store(engine, vault=vault, now=now, random=random, wait_seconds=wait_seconds)
     try:
         vault.refuse_missing(store.keys_in_use())
-        store.wipe()  # a process that was killed may have left deleted bytes in the WAL
+        store.wipe()  # one that a process was killed before is owed
     except BaseException:
         store.close()
         raise

@@ -169,13 +169,14 @@ class Enrolments(Sealing):
             self._insert(connection, subject, templates, (model, weights), moment)
             told = {"event": "enrolled again", "templates": len(templates), "model": model, "weights": weights}
             self._append(connection, told, subject=subject, by=by, now=moment)
+            self._owe(connection)
         self.wipe()
 
     def forget(self, subject: str, *, by: str = LOCAL, now: float | None = None) -> Forgotten:
         """Delete all that is kept about somebody: templates, consent, sessions, failures, receipts.
 
         The audit log keeps its entries, whose digest of the name cannot be traced to it from then on. SQLite overwrites
-        the rows with zeros and truncates its WAL before this returns.
+        the rows with zeros, rebuilds its file and truncates its WAL before this returns.
 
         Raises:
             UnknownSubject: nothing is kept under that name.
@@ -194,6 +195,7 @@ class Enrolments(Sealing):
             self._touch(connection)
             self._append(connection, told, subject=subject, by=by, now=now)
             self._unname(connection, subject)
+            self._owe(connection)
         with self._loading:
             self._matrices.clear()
         return Forgotten(

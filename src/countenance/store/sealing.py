@@ -74,6 +74,7 @@ class Sealing(AuditLog):
                         count += 1
             told = {"event": "keys rotated", "values": count, "key": vault.key_ids[0]}
             self._append(connection, told, by=by, now=now)
+            self._owe(connection)
         self._vault = vault
         self.wipe()
         return count
