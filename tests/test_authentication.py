@@ -11,6 +11,8 @@ from PIL import Image
 from countenance.authentication import SensorDecision, check
 from countenance.checkpoints import Checkpoint, write_checkpoint
 from countenance.drawn_sets.casia_surf import plan
+from countenance.drawn_sets.gate import draw_glimpses, plan_glimpses
+from countenance.drawn_sets.portraits import People
 from countenance.errors import MissingFile, UsageError, WrongModality
 from countenance.loading.pictures import Entry, FilePlanes
 from countenance.networks.caffe_resnet import slim_resnet
@@ -18,6 +20,7 @@ from countenance.networks.mlfa import STREAMS, MultiLevelNetwork
 from countenance.presentation_scoring import judge
 from countenance.shipped import presentation_module, stated_network
 from countenance.synthesis.scene import draw_clip
+from countenance.synthesis.spec import DrawnSpecies
 from countenance.trained import described
 from countenance.vocabulary import Modality, Reason
 
@@ -173,6 +176,21 @@ def test_a_photograph_has_no_other_sensors(live):
         check(live[RGB], depth=live[DEPTH], model="minifasnet")
     with pytest.raises(UsageError, match="came the policy subset"):
         check(live[RGB], missing="subset")
+
+
+def test_a_network_of_surroundings_finds_the_face_itself(live, pulled, tmp_path):
+    """A person who is drawn before a wall, whom nobody learnt on."""
+    pulled("yunet")
+    person = int(People.GATE)
+    for species, accepted in ((DrawnSpecies.BONA_FIDE, True), (DrawnSpecies.REPLAY_PHONE, False)):
+        (look,) = draw_glimpses(plan_glimpses(person, species, width=320, frames=1))
+        Image.fromarray(look).save(tmp_path / "look.png")
+        decision = check(tmp_path / "look.png", model="gate-slim")
+        assert isinstance(decision, SensorDecision)
+        assert (decision.accepted, decision.sensors, decision.label) == (accepted, (RGB,), "drawn data")
+        assert decision.reasons == (() if accepted else (Reason.PRESENTATION_ATTACK,))
+    with pytest.raises(UsageError, match="a photograph alone, for gate-slim; came depth beside it"):
+        check(live[RGB], depth=live[DEPTH], model="gate-slim")
 
 
 def test_wrong_requests(live, tmp_path):

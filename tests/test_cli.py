@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 import countenance
-from countenance import authentication, cli, demonstration, explanation
+from countenance import authentication, cli, demonstration, explanation, gate_demonstration
 from countenance.cli import VERBS, main
 from countenance.drawn_sets.casia_surf import plan
+from countenance.errors import MissingFile
 from countenance.faces.detection import Face
 from countenance.images import read_image
 from countenance.synthesis.scene import draw_clip
@@ -384,8 +385,12 @@ def test_networks_and_weights_are_listed(capsys):
     assert {"yunet", "sface", "minifasnet_v2", "minifasnet_v1se"} <= {row["name"] for row in weights}
 
 
-def test_the_demo_writes_its_report(tmp_path, monkeypatch, capsys):
+def test_the_demo_writes_its_report_and_says_where_the_gate_is_left_out(tmp_path, monkeypatch, capsys):
+    def unreachable(*_, **__):
+        raise MissingFile(expected="yunet", came="no network", remedy="countenance weights pull yunet")
+
     monkeypatch.setattr(demonstration, "SUBJECTS", 10)
+    monkeypatch.setattr(gate_demonstration, "demonstrate_gate", unreachable)
     card = printed(["demo", "--out", tmp_path], capsys)
     assert set(card) >= {"report", "seconds", "multimodal", "authentication", "universal"}
     assert "drawn data" in (tmp_path / "report.html").read_text()
@@ -394,7 +399,10 @@ def test_the_demo_writes_its_report(tmp_path, monkeypatch, capsys):
     assert card["multimodal"]["counts"]["attack"] == 180
     assert card["multimodal"]["ensemble"]["threshold"]["split"] == "development"
     again = (tmp_path / "scores.csv").read_bytes()
-    printed(["demo", "--out", tmp_path], capsys)
+    assert (card["authentication"], card["universal"]) == (None, None)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "The gate was left out: expected yunet; came no network" in said
     assert (tmp_path / "scores.csv").read_bytes() == again
 
 

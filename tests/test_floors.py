@@ -26,7 +26,7 @@ FLOORS = (
     "store admission",
     "recipes report export bulk authentication gate expression_reading screen_calibration presentation_check "
     "verification_check reproduction demonstration explanation",
-    "service bench console attack_report",
+    "service bench console attack_report gate_demonstration",
     "verbs",
     "cli __init__ __main__",
 )
@@ -43,6 +43,7 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("recognisers", "shipped"): "likewise",
     ("window_scoring", "ensemble_scoring"): "several networks of clips are reported as those of stills",
     ("recipes", "gate"): "a recipe may be of the whole gate",
+    ("gate", "export"): "a gate runs the exported form of its networks",
     ("explanation", "authentication"): "what is explained has been decided",
     ("explanation", "report"): "and is shown on a sheet",
 }

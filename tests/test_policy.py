@@ -33,8 +33,16 @@ from countenance.policy import (
     read_policy,
     shipped_policies,
 )
+from countenance.recognisers import stated_recogniser
 from countenance.released import operating_point
-from countenance.shipped import FEWFRAME_SLIM, MLFA_SLIM, stated_clip_network, stated_network
+from countenance.shipped import (
+    FACELIVENET_SLIM,
+    FEWFRAME_SLIM,
+    MLFA_SLIM,
+    stated_clip_network,
+    stated_face_live_network,
+    stated_network,
+)
 from countenance.vocabulary import Reason, Split
 
 NOW = 1_800_000_000.0
@@ -279,8 +287,10 @@ def test_every_shipped_policy_is_deny_only_and_asks_for_all(name):
         check.kind for check in asked.checks
     }
     assert all(check.name == check.kind and check.fresh_seconds == 60 for check in asked.checks)
-    drawn = {MLFA_SLIM, FEWFRAME_SLIM} & {check.network for check in asked.checks}
-    assert asked.label == ("drawn data" if drawn or name == "drawn" else "")
+    networks = {check.network for check in asked.checks}
+    partly = stated_face_live_network(FACELIVENET_SLIM).label if FACELIVENET_SLIM in networks else ""
+    drawn = {MLFA_SLIM, FEWFRAME_SLIM} & networks
+    assert asked.label == ("drawn data" if drawn or name == "drawn" else partly)
 
 
 def stated(kind, network):
@@ -290,8 +300,9 @@ def stated(kind, network):
     if kind is CheckKind.PRESENTATION_SENSORS:
         found = stated_network(network)
         return found.point_for(found.module.modalities)
-    still = kind is CheckKind.PRESENTATION
-    return operating_point(network, task=Task.PRESENTATION_ATTACK_DETECTION if still else Task.VERIFICATION)
+    if kind is CheckKind.PRESENTATION:
+        return operating_point(network, task=Task.PRESENTATION_ATTACK_DETECTION)
+    return stated_recogniser(network).point
 
 
 def test_thresholds_of_the_drawn_policy_were_chosen_on_drawn_development_people():
@@ -311,7 +322,7 @@ def test_every_shipped_threshold_is_the_one_that_the_card_states(name):
 
 
 def test_the_policies_of_the_package_are_these():
-    assert shipped_policies() == ("drawn", "rgb", "rgb-clip", "sensors")
+    assert shipped_policies() == ("drawn", "rgb", "rgb-clip", "sensors", "slim")
     assert [str(check.kind) for check in read_policy("rgb").checks] == [
         "quality",
         "presentation",
@@ -472,5 +483,5 @@ def test_the_verb_refuses_a_broken_file_in_one_line(tmp_path, capsys):
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith("countenance: expected a policy in JSON in ")
-    with pytest.raises(MissingFile, match="one of drawn, rgb, rgb-clip, sensors"):
+    with pytest.raises(MissingFile, match="one of drawn, rgb, rgb-clip, sensors, slim"):
         read_policy(tmp_path / "gone.json")

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import stat
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -18,6 +19,7 @@ from countenance.receipts import (
     Receipt,
     canonical,
     chain,
+    joined,
     key_id,
     new_signing_key_file,
     read_public_key,
@@ -28,7 +30,7 @@ from countenance.receipts import (
     subject_digest,
     verify_receipt,
 )
-from countenance.vocabulary import Action, Reason
+from countenance.vocabulary import Action, Modality, Reason
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -235,6 +237,20 @@ def test_the_verb(tmp_path, data, capsys):
     assert (told["valid"], told["reasons"], told["receipt"]["session"]) == (True, [], "s1")
     assert main([*named, "--frames", *map(str, frames[::-1])]) == 1
     assert "not in their order" in capsys.readouterr().out
+    wider = [joined({Modality.RGB: FRAMES[0], Modality.DEPTH: b"near"}), *FRAMES[1:]]
+    depths = [tmp_path / "depth.png", Path("-"), Path("-")]
+    depths[0].write_bytes(b"near")
+    changed = dataclasses.replace(read_receipt(data), head=head_of(wider))
+    file.write_bytes(sign(changed, read_signing_key(private)))
+    asked = [*named, "--frames", *map(str, frames), "--depth"]
+    assert main([*asked, *map(str, depths)]) == 0
+    depths[0].write_bytes(b"far")
+    assert main([*asked, *map(str, depths)]) == 1
+    assert main([*asked, "-", "-", "-"]) == main([*named, "--frames", *map(str, frames)]) == 1
+    capsys.readouterr()
+    assert main([*asked, str(depths[0])]) == 2
+    assert "expected depth for each of the 3 frames; came 1; write - for a frame" in capsys.readouterr().err
+    file.write_bytes(sign(read_receipt(data), read_signing_key(private)))
     assert main([*named[:3], "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["valid"], told["reasons"]) == (False, ["signed by an untrusted key: name the public key of the gate"])

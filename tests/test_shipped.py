@@ -119,9 +119,18 @@ def test_a_shipped_name_is_not_taken_by_a_folder(tmp_path, network, monkeypatch)
     assert isinstance(presentation_module(f"./{MLFA_SLIM}"), SlimPad)
 
 
+def test_a_card_may_state_how_much_round_a_face_is_shown(tmp_path, network):
+    assert stated_network("gate-slim").context == 1.5
+    assert stated_network(MLFA_SLIM).context is None
+    with pytest.raises(DataError, match="came another one"):
+        stated_network(written(tmp_path, network, context="wide"))
+
+
 def test_an_unknown_name_is_refused(tmp_path):
     for name in ("nobody", str(tmp_path)):
-        with pytest.raises(UsageError, match=r"a shipped network \(mlfa-slim, mlfa-distilled\) or the folder of a run"):
+        with pytest.raises(
+            UsageError, match=r"a shipped network \(mlfa-slim, mlfa-distilled, gate-slim\) or the folder of a run"
+        ):
             presentation_module(name)
         with pytest.raises(UsageError, match="mlfa-slim"):
             shipped_record(name)

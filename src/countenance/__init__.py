@@ -11,6 +11,7 @@ Names are resolved when they are first used (PEP 562), so that the arithmetic wo
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,13 +31,18 @@ if TYPE_CHECKING:
     from countenance.gate.local import (
         LocalEnrolment,
         audit_gallery,
-        backup_gallery,
         enrol,
         export_subject,
         forget,
         list_people,
+    )
+    from countenance.gate.upkeep import (
+        backup_gallery,
+        purge_gallery,
         restore_gallery,
         rotate_gallery,
+        vault_keys,
+        verify_audit,
     )
     from countenance.images import read_image
     from countenance.metrics.operating_point import OperatingPoint
@@ -58,6 +64,9 @@ if TYPE_CHECKING:
     from countenance.vocabulary import Decision
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""ONNX Runtime 1.31 reports to its makers from its import on, unless it is told not to before."""
 
 _HOMES = {
     "SensorDecision": "authentication",
@@ -86,13 +95,16 @@ _HOMES = {
     "identify_photograph": "gate.identification",
     "LocalEnrolment": "gate.local",
     "audit_gallery": "gate.local",
-    "backup_gallery": "gate.local",
     "enrol": "gate.local",
     "export_subject": "gate.local",
     "forget": "gate.local",
     "list_people": "gate.local",
-    "restore_gallery": "gate.local",
-    "rotate_gallery": "gate.local",
+    "backup_gallery": "gate.upkeep",
+    "purge_gallery": "gate.upkeep",
+    "restore_gallery": "gate.upkeep",
+    "rotate_gallery": "gate.upkeep",
+    "vault_keys": "gate.upkeep",
+    "verify_audit": "gate.upkeep",
     "read_image": "images",
     "OperatingPoint": "metrics.operating_point",
     "write_report": "report.page",
@@ -159,6 +171,7 @@ __all__ = [
     "mean_of",
     "presentation_table",
     "pretrain",
+    "purge_gallery",
     "read_expressions",
     "read_image",
     "read_label_list",
@@ -171,7 +184,9 @@ __all__ = [
     "train",
     "train_mlfa",
     "train_slim_pad",
+    "vault_keys",
     "verify",
+    "verify_audit",
     "write_bob",
     "write_challenge",
     "write_report",

@@ -24,7 +24,7 @@ from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.catalogue import RECORDS
 from countenance.networks.record import Task
 from countenance.networks.slim_pad import channels_of
-from countenance.presentation_scoring import scores_of, stack_planes
+from countenance.presentation_scoring import judge_surroundings, scores_of, stack_planes
 from countenance.recognisers import stated_recogniser
 from countenance.released import detector, operating_point, presentation_network
 from countenance.shipped import FEWFRAME_SLIM, MLFA_SLIM, StatedNetwork, stated_clip_network, stated_network, words
@@ -95,9 +95,9 @@ def check(
         depth: the depth crop, a grey picture of 8 bits.
         infrared: the infrared crop, a grey picture of 8 bits.
         missing: what is done about a sensor that is not named or shows nothing, one of `Missing`.
-        model: "minifasnet", the published pair that most packages wrap, for a photograph alone; a shipped network
-            or the folder of a run for several sensors or for a clip. None: "minifasnet", "mlfa-slim" with a second
-            picture, "fewframe-slim" for a clip.
+        model: "minifasnet", the published pair that most packages wrap, or "gate-slim" (drawn data), for a photograph
+            alone; a shipped network or the folder of a run for several sensors or for a clip. None: "minifasnet",
+            "mlfa-slim" with a second picture, "fewframe-slim" for a clip.
         detect: the face detector for a photograph alone or a clip, "yunet" or "mtcnn".
         windows: of a clip that are judged, at most.
         point: a threshold for this camera, such as `conformal.calibrate` sets, instead of the one that the network
@@ -136,7 +136,11 @@ def check(
     if any(record.name == model for record in RECORDS):
         _refuse_for_photograph(model, others, Missing(missing))
         return _check_photograph(image, model, detect, point)
-    return _check_sensors({Modality.RGB: Path(image), **others}, stated_network(model), Missing(missing), point)
+    stated = stated_network(model)
+    if stated.context is not None:
+        _refuse_for_photograph(model, others, Missing(missing))
+        return _check_surroundings(image, stated, stated.context, detect, point)
+    return _check_sensors({Modality.RGB: Path(image), **others}, stated, Missing(missing), point)
 
 
 def _refuse_beside_clip(others: Mapping[Modality, Path], missing: str) -> None:
@@ -163,6 +167,18 @@ def _check_photograph(image: str | os.PathLike[str], model: str, detect: str, po
     face = only_face(detector(detect).detect(pixels), name=os.fspath(image))
     score = presentation_network(model).bona_fide_score(pixels, face.box)
     return _decided(score, stated if point is None else point, model, otherwise=Reason.PRESENTATION_ATTACK)
+
+
+def _check_surroundings(
+    image: str | os.PathLike[str], network: StatedNetwork, context: float, detect: str, point: OperatingPoint | None
+) -> SensorDecision:
+    """By a network that is shown a face and what is round it."""
+    pixels = read_image(image)
+    face = only_face(detector(detect).detect(pixels), name=os.fspath(image))
+    score = judge_surroundings(network.module, pixels, face.box, context=context)
+    stated = network.point_for([Modality.RGB]) if point is None else point
+    decided = _decided(score, stated, network.name, otherwise=Reason.PRESENTATION_ATTACK)
+    return SensorDecision(**vars(decided), sensors=(Modality.RGB,), missing=Missing.REFUSE, label=network.label)
 
 
 def _check_sensors(

@@ -24,19 +24,26 @@ from countenance.verbs.galleries import (
     enrol,
     forget,
     gallery_audit,
-    gallery_backup,
     gallery_export,
     gallery_list,
-    gallery_restore,
-    gallery_rotate,
     identify,
     screen_calibrate,
 )
 from countenance.verbs.gate_files import policy_check, receipt_verify
 from countenance.verbs.judging import check, explain, expression, verify
 from countenance.verbs.making import datasets_check, demo, networks_list, synthesize, train
-from countenance.verbs.measuring import bench, calibrate, evaluate, reproduce, score
+from countenance.verbs.measuring import bench, bench_gate, calibrate, evaluate, reproduce, score
 from countenance.verbs.serving import keys_add, keys_list, keys_revoke, serve
+from countenance.verbs.upkeep import (
+    audit_verify,
+    gallery_backup,
+    gallery_purge,
+    gallery_restore,
+    gallery_rotate,
+    keys_new_signing,
+    keys_new_vault,
+    keys_vault,
+)
 from countenance.verbs.weights import weights_list, weights_pull, weights_verify
 
 VERBS: Mapping[str, Callable[..., int]] = {
@@ -58,6 +65,8 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "gallery backup": gallery_backup,
     "gallery restore": gallery_restore,
     "gallery rotate": gallery_rotate,
+    "gallery purge": gallery_purge,
+    "audit verify": audit_verify,
     "screen calibrate": screen_calibrate,
     "policy check": policy_check,
     "receipt verify": receipt_verify,
@@ -65,6 +74,9 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "keys add": keys_add,
     "keys list": keys_list,
     "keys revoke": keys_revoke,
+    "keys vault": keys_vault,
+    "keys new-vault": keys_new_vault,
+    "keys new-signing": keys_new_signing,
     "train": train,
     "score": score,
     "evaluate": evaluate,
@@ -76,6 +88,7 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "weights verify": weights_verify,
     "networks list": networks_list,
     "bench": bench,
+    "bench gate": bench_gate,
 }
 
 

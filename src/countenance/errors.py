@@ -25,6 +25,7 @@
     ├── ChallengeError
     │   ├── ChallengeExpired
     │   ├── ChallengeReplayed
+    │   ├── PersonLocked
     │   ├── OutOfOrder
     │   └── UnknownSession
     ├── EnrolmentError
@@ -151,6 +152,10 @@ class ChallengeExpired(ChallengeError):
 
 class ChallengeReplayed(ChallengeError):
     """The challenge was used before."""
+
+
+class PersonLocked(ChallengeError):
+    """The person failed too often in the last minutes."""
 
 
 class OutOfOrder(ChallengeError):

@@ -387,7 +387,7 @@ def shipped_policies() -> tuple[str, ...]:
     """Return the names of the policies that lie in the package.
 
     >>> shipped_policies()
-    ('drawn', 'rgb', 'rgb-clip', 'sensors')
+    ('drawn', 'rgb', 'rgb-clip', 'sensors', 'slim')
     """
     folder = Path(str(files("countenance") / _FOLDER))
     return tuple(sorted(file.stem for file in folder.glob("*.json")))
@@ -412,6 +412,22 @@ def read_policy(source: str | Path) -> Policy:
     except (ValueError, RecursionError, OSError) as error:
         raise DataError(expected=f"a policy in JSON in {path}", came=str(error)[:200], remedy=_RESTORE) from error
     return policy_from_json(value)
+
+
+def still_checks(policy: Policy) -> tuple[CheckRule, ...]:
+    """Return the checks by which a lone photograph can be judged to show a live face.
+
+    Raises:
+        UsageError: the policy has none.
+    """
+    found = tuple(check for check in policy.checks if check.kind is CheckKind.PRESENTATION)
+    if not found:
+        raise UsageError(
+            expected="a policy with a check of still presentations, for live faces at enrolment",
+            came=f"{policy.name}, which has none",
+            remedy="name rgb, or a policy of your own",
+        )
+    return found
 
 
 def policy_from_json(value: object) -> Policy:

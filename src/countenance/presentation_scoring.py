@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from countenance.datasets.samples import PresentationSample
 from countenance.errors import OneClassOnly, ProtocolMismatch, UsageError
+from countenance.faces.surroundings import cut_surroundings
 from countenance.files import sha256_of
 from countenance.loading.batches import Loader
 from countenance.loading.cache import CachedPlanes, list_digest
@@ -210,6 +211,26 @@ def judge(
             done += len(part)
             progress(done, len(source))
     return np.concatenate(scores)
+
+
+def judge_surroundings(
+    module: PresentationNetwork, image: NDArray[np.uint8], box: tuple[float, float, float, float], *, context: float
+) -> float:
+    """Return P(bona fide) of one face in one colour picture, by a network of colour alone.
+
+    Args:
+        module: in evaluation mode.
+        image: (H, W, 3) RGB.
+        box: x, y, width and height of the face in pixels.
+        context: how much longer than the box the cut's side is, as in the network's training.
+
+    Raises:
+        UsageError: as for `cut_surroundings`.
+    """
+    cut = cut_surroundings(image, box, context=context, side=module.side)
+    planes = stack_planes({Modality.RGB: cut[None]}, [Modality.RGB]).to(device_of(module))
+    with torch.inference_mode():
+        return float(scores_of(module(planes))[0])
 
 
 def table_of(samples: Sequence[PresentationSample], scores: NDArray[np.float64]) -> PresentationTable:

@@ -7,8 +7,9 @@ confirm it, others would have to guess the name, and two receipts of one person 
 not anonymity; the name in the clear is in it only when the operator chose so.
 
 The frames of a session are bound by a chain: ``head = SHA-256(tag | previous | SHA-256(frame))``, beginning with a
-digest of the session and the nonce. Who kept the frames can show that they are the ones that were judged, in their
-order.
+digest of the session and the nonce. A frame is the bytes of its picture; where infrared or depth came with it, the
+bytes of all of them, each after its name and length. Who kept the frames can show that they are the ones that were
+judged, in their order.
 
 The public key inside a receipt says only which key signed it. Anybody can sign with a key of their own: a receipt is
 valid only under a public key that the verifier got from the gate by another way.
@@ -37,11 +38,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from countenance.errors import DataError, UsageError, WrongKey
 from countenance.files import existing_file, private_file, write_atomically, write_private
-from countenance.vocabulary import Action, Reason
+from countenance.vocabulary import Action, Modality, Reason
 
 VERSION = 1
 LONGEST = 65_536
 """Bytes of a receipt; more is refused before it is read."""
+NO_PLANE = "-"
+"""In the place of a file: no plane came with this frame."""
 _FORMAT = "countenance receipt"
 _SIGNED = b"countenance receipt 1\x00"
 _START = b"countenance frames 1\x00"
@@ -74,12 +77,22 @@ def chain(previous: bytes, frame: bytes) -> bytes:
 
     Args:
         previous: the head before it, 32 bytes.
-        frame: its bytes, as they came from the camera.
+        frame: its bytes, as they came from the camera; of several sensors as `joined` joins them.
 
     Returns:
         32 bytes.
     """
     return hashlib.sha256(_LINK + previous + hashlib.sha256(frame).digest()).digest()
+
+
+def joined(parts: Mapping[Modality, bytes]) -> bytes:
+    r"""Return what of a frame of several sensors enters the chain: all parts, each after its name and length.
+
+    >>> joined({Modality.DEPTH: b"png", Modality.RGB: b"jpeg"})
+    b'rgb 4\njpegdepth 3\npng'
+    """
+    named = ((modality, parts[modality]) for modality in Modality if modality in parts)
+    return b"".join(f"{modality} {len(part)}\n".encode() + part for modality, part in named)
 
 
 def subject_digest(subject: str, *, session: str, nonce: str) -> str:
@@ -245,7 +258,8 @@ def verify_receipt(
         data: as the gate sent it.
         public_key: of the gate, from a source that is trusted. Without it nothing is valid: the key inside the receipt
             shows at most that the bytes were not changed since somebody signed them.
-        frames: the bytes of all frames of the session in their order, where they were kept.
+        frames: the bytes of all frames of the session in their order, where they were kept; one of several sensors as
+            `joined` joins it.
     """
     try:
         receipt, signed, signature, inside = _opened(data)
@@ -268,6 +282,8 @@ def verify_receipt_file(
     *,
     key: str | os.PathLike[str] | None = None,
     frames: Sequence[str | os.PathLike[str]] = (),
+    infrared: Sequence[str | os.PathLike[str]] = (),
+    depth: Sequence[str | os.PathLike[str]] = (),
 ) -> ReceiptCheck:
     """Check a receipt in a file, as `verify_receipt` does.
 
@@ -275,16 +291,44 @@ def verify_receipt_file(
         path: of the receipt.
         key: of the gate's public key in PEM.
         frames: files of all frames of the session in their order, where they were kept.
+        infrared: files of the plane that came with each frame, `NO_PLANE` for one that came without; none where none
+            came at all.
+        depth: likewise.
 
     Raises:
         MissingFile: a file is not there.
+        UsageError: not as many planes as frames.
         WrongKey: the key is none.
     """
     public = None if key is None else read_public_key(key)
     with existing_file(path, expected="a receipt").open("rb") as file:
         data = file.read(LONGEST + 1)
-    kept = [existing_file(frame, expected="a frame").read_bytes() for frame in frames] if frames else None
-    return verify_receipt(data, public, frames=kept)
+    kept = _kept(frames, {Modality.INFRARED: infrared, Modality.DEPTH: depth})
+    return verify_receipt(data, public, frames=kept if frames else None)
+
+
+def _kept(
+    frames: Sequence[str | os.PathLike[str]], planes: Mapping[Modality, Sequence[str | os.PathLike[str]]]
+) -> list[bytes]:
+    """Return the content of each frame, read from files."""
+    for modality, files in planes.items():
+        if files and len(files) != len(frames):
+            raise UsageError(
+                expected=f"{modality} for each of the {len(frames)} frames",
+                came=str(len(files)),
+                remedy=f"write {NO_PLANE} for a frame that came without",
+            )
+    contents = []
+    for number, frame in enumerate(frames):
+        came = {modality: files[number] for modality, files in planes.items() if files}
+        read = {
+            modality: existing_file(file, expected="a plane").read_bytes()
+            for modality, file in came.items()
+            if os.fspath(file) != NO_PLANE
+        }
+        picture = existing_file(frame, expected="a frame").read_bytes()
+        contents.append(joined({Modality.RGB: picture, **read}) if read else picture)
+    return contents
 
 
 def _base64(data: bytes) -> str:
@@ -358,6 +402,11 @@ def new_signing_key_file(path: str | os.PathLike[str], *, keep: bool = False) ->
         UsageError: something is there already, or the place cannot be written to.
         WrongKey: what is there is no signing key.
     """
+    beside = Path(path).with_suffix(".pub.pem")
+    if beside.exists() and not keep:  # somebody else's
+        raise UsageError(
+            expected=f"to be able to write a new file {beside}", came="one that is there", remedy="name another place"
+        )
     made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     private = write_private(path, made, keep=keep)
     pem = read_signing_key(private).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

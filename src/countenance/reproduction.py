@@ -81,7 +81,7 @@ def reproduce(
         data: the set to train on, as NAME:ROOT; of FaceLiveNet's tables several, between commas.
         out: the folder of the runs; of `RUNS_OF` or "runs/TABLE" where None.
         initial: the folder of the pre-trained trunks; of the few-frame tables the flow encoder; of FaceLiveNet's as
-            for `recipes.ming.ming`; of "gate-drawn" a network of expressions, without which none is asked for.
+            for `recipes.ming.ming`; of "gate-drawn" a network of expressions, where not facelivenet-slim.
         workers: processes that train, or craft, side by side; FaceLiveNet's tables are made by one.
         only_done: train nothing more, and compute rows of what is there.
         say: called with a line before each part.
@@ -216,7 +216,7 @@ def _gate(
     only_done: bool,
     say: Say,
 ) -> list[TableRow]:
-    """Judge the whole gate, with the network of expressions `initial`; no expression is asked for where None."""
+    """Judge the whole gate, with the network of expressions `initial`, facelivenet-slim where None."""
     from countenance.recipes.gate_drawn import gate_drawn
 
     if data is not None:

@@ -26,6 +26,7 @@ from countenance.vocabulary import Modality, Split
 
 MLFA_SLIM = "mlfa-slim"  # judges without a sensor too
 MLFA_DISTILLED = "mlfa-distilled"  # the better of the two, where there are all three
+GATE_SLIM = "gate-slim"
 FEWFRAME_SLIM = "fewframe-slim"
 FACELIVENET_SLIM = "facelivenet-slim"
 FACELIVENET_FULL = "facelivenet-full"  # facenet's published weights: it knows faces again, and tells no expressions
@@ -33,25 +34,44 @@ CLIP = "clip"  # the unit of a threshold: a clip's mean score rather than one wi
 _FOLDER = "shipped_networks"
 TRUNKS = ("sphereface", "arcface", "distilled", "gender")  # pre-trained as `recipes.named.PRETRAINING` says
 FLOWS = ("flownets-slim",)  # trained as `recipes.flownets` says
+FACE_ALONE = 1.0  # the context of a network whose card states none
 _OF_ONE_SIZE = "colour, depth and infrared picture of one face, aligned and of one size, 3 x (H, W)"
 
-RECORDS: tuple[NetworkRecord, ...] = tuple(
+RECORDS: tuple[NetworkRecord, ...] = (
+    *(
+        NetworkRecord(
+            name=name,
+            task=Task.PRESENTATION_ATTACK_DETECTION,
+            weights=(),  # they lie in the package
+            parameters=961_626,
+            inputs=_OF_ONE_SIZE,
+            preprocessing="resized by the caller to the side that the card states; the module takes [0, 1] and "
+            "subtracts mean and spread itself",
+            polarity="high = bona fide (margin of class 1 over class 0; its sigmoid is the score)",
+            licence_code="Apache-2.0",
+            licence_weights="Apache-2.0",
+            training_data="drawn data: it says nothing about a real camera",
+            source="Parkin, Grinchuk: Recognizing Multi-Modal Face Spoofing with Face Recognition Networks, CVPR "
+            "Workshops 2019, at an eighth of the width; "
+            "https://github.com/AlexanderParkin/ChaLearn_liveness_challenge",
+        )
+        for name in (MLFA_SLIM, MLFA_DISTILLED)
+    ),
     NetworkRecord(
-        name=name,
+        name=GATE_SLIM,
         task=Task.PRESENTATION_ATTACK_DETECTION,
         weights=(),  # they lie in the package
-        parameters=961_626,
-        inputs=_OF_ONE_SIZE,
-        preprocessing="resized by the caller to the side that the card states; the module takes [0, 1] and subtracts "
-        "mean and spread itself",
-        polarity="high = bona fide (margin of class 1 over class 0; its sigmoid is the score)",
+        parameters=52_705,
+        inputs="a face and what is round it, (N, 3, 112, 112) RGB in [0, 1]",
+        preprocessing="cut by `faces.surroundings.cut_surroundings` with the context that the card states; the module "
+        "subtracts mean and spread itself",
+        polarity="high = bona fide (its sigmoid is the score)",
         licence_code="Apache-2.0",
         licence_weights="Apache-2.0",
         training_data="drawn data: it says nothing about a real camera",
-        source="Parkin, Grinchuk: Recognizing Multi-Modal Face Spoofing with Face Recognition Networks, CVPR Workshops "
-        "2019, at an eighth of the width; https://github.com/AlexanderParkin/ChaLearn_liveness_challenge",
-    )
-    for name in (MLFA_SLIM, MLFA_DISTILLED)
+        source="no paper's: five convolutions (`networks.slim_pad`) that learnt looks at drawn people before the gate "
+        "(`recipes.gate_slim`), by AdamW (https://arxiv.org/abs/1711.05101)",
+    ),
 )
 
 CLIP_RECORDS: tuple[NetworkRecord, ...] = (
@@ -101,6 +121,8 @@ class StatedNetwork:
         points: for the sensors that are there, the threshold that decides.
         loses_sensors: whether it was trained with sensors left out, so that it may judge without one.
         label: of the data that it was trained on, such as "drawn data"; "" for real data.
+        context: of one of colour alone that is shown what is round a face, how much longer than the face's box the cut
+            is; None for one that is shown the face alone.
     """
 
     name: str
@@ -108,6 +130,7 @@ class StatedNetwork:
     points: Mapping[frozenset[Modality], OperatingPoint]
     loses_sensors: bool
     label: str
+    context: float | None = None
 
     def point_for(self, sensors: Iterable[Modality]) -> OperatingPoint:
         """Return the threshold for a presentation to exactly these sensors.
@@ -237,6 +260,7 @@ def stated_network(name: str) -> StatedNetwork:
         points = dict(_point(row, name) for row in card.get("operating_points", ()))
         loses = bool(card.get("dropped", False)) or float(recipe.get("sensor_dropout", 0)) > 0
         label = str(card.get("data", {}).get("label", ""))
+        context = None if card.get("context") is None else float(card["context"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(
             expected=f"a card of {name} with sensors, value, rule and split of each threshold",
@@ -244,7 +268,7 @@ def stated_network(name: str) -> StatedNetwork:
             remedy="restore it, or write the card anew",
         ) from error
     module = network_of(checkpoint, source=name)
-    return StatedNetwork(name=name, module=module, points=points, loses_sensors=loses, label=label)
+    return StatedNetwork(name=name, module=module, points=points, loses_sensors=loses, label=label, context=context)
 
 
 def stated_clip_network(name: str) -> StatedClipNetwork:

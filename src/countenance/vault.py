@@ -56,7 +56,9 @@ class Vault:
     def __init__(self, keys: Sequence[bytes], *, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             came = f"{len(keys)} of {', '.join(str(len(key)) for key in keys)} bytes" if keys else "none"
-            raise WrongKey(expected=f"keys of {KEY_BYTES} bytes", came=came, remedy="make one: vault.new_key()")
+            raise WrongKey(
+                expected=f"keys of {KEY_BYTES} bytes", came=came, remedy="make one: countenance keys new-vault FILE"
+            )
         self._ciphers = {_identity(key): AESGCM(key) for key in keys}
         self._first = _identity(keys[0])
         self._random = random
@@ -89,7 +91,7 @@ class Vault:
         raise WrongKey(
             expected=f"a key in ${KEYS} or a file named by ${KEY_FILE}",
             came="neither",
-            remedy="make a file with countenance.vault.new_key_file, and keep a copy in a safe place",
+            remedy="make a file: countenance keys new-vault FILE, and keep a copy in a safe place",
         )
 
     @classmethod
@@ -105,7 +107,7 @@ class Vault:
         """
         if KEYS in os.environ or KEY_FILE in os.environ:
             return cls.from_environment()
-        file = Path(f"{os.fspath(database)}.key")
+        file = key_file_of(database)
         if not file.exists() and Path(database).exists():
             raise WrongKey(
                 expected=f"the key of {database} in {file}, ${KEYS} or ${KEY_FILE}",
@@ -189,6 +191,11 @@ def context_of(*parts: str) -> bytes:
     return json.dumps(parts).encode()
 
 
+def key_file_of(database: str | os.PathLike[str]) -> Path:
+    """Return where the key file of a SQLite store lies: beside it."""
+    return Path(f"{os.fspath(database)}.key")
+
+
 def new_key() -> str:
     """Return a new random key, as ``COUNTENANCE_KEY`` holds it."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
@@ -236,10 +243,10 @@ def _parsed(text: str, *, place: str) -> list[bytes]:
             raise WrongKey(
                 expected=f"base64 of {KEY_BYTES} bytes as key {number} in {place}",
                 came="something else",
-                remedy="make one: vault.new_key()",
+                remedy="make one: countenance keys new-vault FILE",
             )
     if not keys:
-        raise WrongKey(expected=f"a key in {place}", came="none", remedy="make one: vault.new_key()")
+        raise WrongKey(expected=f"a key in {place}", came="none", remedy="make one: countenance keys new-vault FILE")
     return keys
 
 

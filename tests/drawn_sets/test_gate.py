@@ -12,23 +12,28 @@ from PIL import Image
 from countenance.clips import ClipReader
 from countenance.drawn_sets import gate
 from countenance.drawn_sets.gate import (
+    ALIKE,
     ENROLMENTS,
     FILM_SIZE,
+    INJECTED,
+    INJECTED_QUALITY,
     NAME,
     GateKind,
     Pace,
     as_close_ups,
     draw_frames,
+    draw_glimpses,
     draw_photographs,
     film,
     plan_clip,
     plan_gate,
+    plan_glimpses,
     plan_photographs,
     write_clip,
     write_script,
 )
 from countenance.drawn_sets.portraits import People
-from countenance.drawn_sets.writing import write_set
+from countenance.drawn_sets.writing import jpeg, write_set
 from countenance.errors import UsageError
 from countenance.images import read_image
 from countenance.synthesis.scene import DrawnClip
@@ -74,11 +79,16 @@ def test_every_order_is_shown_with_rests_in_between(actions):
 @pytest.mark.parametrize("kind", GateKind)
 def test_each_kind_shows_what_it_says(kind):
     clip = small(kind, ASKED)
-    live = kind not in {GateKind.PRINT, GateKind.REPLAY}
+    live = kind not in {GateKind.PRINT, GateKind.REPLAY, GateKind.MASK}
     assert (clip.species is DrawnSpecies.BONA_FIDE) == live
     assert clip.species.is_print == (kind is GateKind.PRINT)
     assert (clip.species.display is not None) == (kind is GateKind.REPLAY)
+    assert clip.asked == ((Action.TURN_LEFT, Action.TURN_RIGHT) if kind is GateKind.MASK else ASKED)
+    if kind is GateKind.INJECTED:
+        assert sorted(clip.done) == sorted(Action)
+        return
     assert clip.done == {
+        GateKind.MASK: clip.asked,
         GateKind.PRINT: (),
         GateKind.WRONG_ORDER: (Action.HAPPY, Action.TURN_LEFT),
         GateKind.ACTION_MISSING: (Action.HAPPY,),
@@ -86,9 +96,47 @@ def test_each_kind_shows_what_it_says(kind):
     assert clip.performers == {
         GateKind.OTHER_PERSON: (PERSON + 1,),
         GateKind.FACE_SWAPPED: (PERSON, PERSON + 1),
+        **dict.fromkeys(ALIKE, (PERSON + 1,)),
     }.get(kind, (PERSON,))
-    assert tuple(part.subject for part in clip.parts) == clip.performers
+    (first, *_) = clip.parts
+    assert first.like == ((PERSON + 1, ALIKE[kind]) if kind in ALIKE else None)
+    assert first.attacker == (PERSON + 1 if kind is GateKind.MASK else None)
+    assert tuple(part.subject for part in clip.parts) == ((PERSON,) if kind in ALIKE else clip.performers)
     assert sum(part.frames for part in clip.parts) == len(clip.script.shown)
+
+
+def test_films_show_all_actions_in_many_orders():
+    films = {plan_clip(GateKind.INJECTED, PERSON, ASKED, number=number).done for number in range(1, 9)}
+    assert len(films) > 4
+    frames = [np.full((8, 8, 3), 100, np.uint8)]
+    frames[0][2:6, 2:6] = (250, 10, 40)
+    for kind in INJECTED:
+        clip = small(kind, ASKED, frames_per_second=1)
+        drawn = replace(DRAWN_GREY, rgb=np.stack(frames * sum(part.frames for part in clip.parts)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gate, "draw_clip", lambda _spec, drawn=drawn: drawn)
+            patch.setattr(gate, "_cut", lambda frame, _spec: frame)
+            shown = draw_frames(clip).rgb[0]
+        assert np.array_equal(shown, read_image(jpeg(frames[0], INJECTED_QUALITY)))
+        assert not np.array_equal(shown, frames[0])
+
+
+def test_looks_are_on_the_way_to_every_action():
+    spec = plan_glimpses(PERSON, DrawnSpecies.BONA_FIDE, width=128, frames=60)
+    assert {expression for expression, level in spec.expressions or () if level} == {
+        Expression.HAPPY,
+        Expression.SURPRISE,
+    }
+    assert spec.lids is not None
+    assert spec.yaws is not None
+    assert max(spec.lids) > 0.5
+    assert min(spec.yaws) < -15
+    assert max(spec.yaws) > 15
+    assert spec == plan_glimpses(PERSON, DrawnSpecies.BONA_FIDE, width=128, frames=60)
+    assert spec != plan_glimpses(PERSON, DrawnSpecies.BONA_FIDE, width=128, frames=60, number=2)
+    looks = draw_glimpses(plan_glimpses(PERSON, DrawnSpecies.REPLAY_PHONE, width=128, frames=2))
+    assert [look.shape for look in looks] == [(96, 128, 3)] * 2
+    assert not np.array_equal(looks[0], looks[1])
 
 
 def test_a_blink_is_never_what_is_left_out_as_everybody_blinks():
@@ -173,14 +221,17 @@ def test_a_film_is_a_row_of_photographs_that_chromium_can_play():
         assert np.abs(np.asarray(pixels).astype(int) - grey).max() <= 2
 
 
-def test_a_written_clip_is_read_again(tmp_path):
+def test_a_written_clip_is_read_again_at_its_own_pace(tmp_path):
     frames = draw_frames(small(GateKind.GENUINE, [Action.BLINK]))
     write_clip(frames, tmp_path / "clip.mov")
     write_clip(frames, tmp_path / "clip.mjpeg")
-    again = list(ClipReader(tmp_path / "clip.mov"))
-    assert [picture.shape for picture in again] == [(96, 128, 3)] * len(frames.rgb)
-    assert np.abs(np.stack(again).astype(int) - np.stack(frames.rgb)).mean() < 6
-    assert (tmp_path / "clip.mjpeg").read_bytes() == film(frames.rgb)
+    reader = ClipReader(tmp_path / "clip.mov")
+    again = list(reader)
+    assert [picture.shape for picture in again] == [(96, 128, 3)] * (15 * len(frames.rgb))  # 2 a second
+    assert np.abs(np.stack(again[::15]).astype(int) - np.stack(frames.rgb)).mean() < 6
+    assert reader.timeline.seconds[::15].tolist() == pytest.approx(frames.seconds, abs=0.01)
+    played = [frame for frame in frames.rgb for _ in range(15)]
+    assert (tmp_path / "clip.mjpeg").read_bytes() == film(played)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +248,9 @@ def test_what_cannot_be_drawn_is_refused(options, words):
         plan_clip(GateKind.WRONG_ORDER, PERSON, **{"asked": ASKED, **options})
     with pytest.raises(UsageError, match="1 to 10,000 subjects for gate"):
         plan_gate(subjects=0)
+
+
+DRAWN_GREY = DrawnClip(np.zeros((1, 8, 8, 3), np.uint8), None, None, None, 90, None)  # type: ignore[arg-type]
 
 
 def stand_in(spec):
@@ -217,7 +271,7 @@ def test_a_set_holds_every_kind_and_says_what_each_file_shows(tmp_path, monkeypa
         path = tmp_path / "one" / each["file"]
         frames = [read_image(path)] if path.suffix == ".jpg" else list(ClipReader(path))
         assert frames[0].shape == (96, 128, 3)
-        shown = each.get("performers", [PERSON])
+        shown = [PERSON] if each["kind"] in ALIKE else each.get("performers", [PERSON])
         greys = [40 + 100 * (shown[place] % 2) for place in (0, -1)]
         assert [frame.mean() for frame in (frames[0], frames[-1])] == pytest.approx(greys, abs=4)
     swapped = next(each for each in card["files"] if each["kind"] == "face_swapped")

@@ -102,7 +102,18 @@ def test_the_channel_order_is_rgb(model: Path, photographs: Photographs) -> None
     from_rgb = only_face(YuNet(model).detect(photographs["F2"]))
     network = cv2.FaceDetectorYN.create(str(model), "", (480, 640), score_threshold=0.7)
     _, rows = network.detect(cv2.cvtColor(photographs["F2"], cv2.COLOR_RGB2BGR))
-    np.testing.assert_array_equal(from_rgb.points.ravel(), rows[0, 4:14])
+    np.testing.assert_allclose(from_rgb.points.ravel(), rows[0, 4:14], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["F1", "F2", "T1"])
+@pytest.mark.parametrize("size", [(640, 480), (250, 250), (333, 479)])
+def test_it_sees_what_opencv_sees(model: Path, photographs: Photographs, name: str, size: tuple[int, int]) -> None:
+    bgr = cv2.cvtColor(cv2.resize(photographs[name], size), cv2.COLOR_RGB2BGR)
+    bgr = np.hstack([bgr, bgr[:, ::-1]])  # two faces
+    network = cv2.FaceDetectorYN.create(str(model), "", (bgr.shape[1], bgr.shape[0]), score_threshold=0.5)
+    _, rows = network.detect(bgr)
+    assert len(rows) >= 2
+    np.testing.assert_allclose(YuNet(model, threshold=0.5)._rows(bgr), rows, atol=1e-3)
 
 
 def test_stderr_stays_clean_and_the_log_level_comes_back(model: Path) -> None:

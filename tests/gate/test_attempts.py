@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from countenance.challenge import LOCK_FAILURES
+from countenance.challenge import LOCK_FAILURES, ChallengeRules
 from countenance.cli import main
 from countenance.clips import ClipReader
 from countenance.errors import ChallengeExpired, UnreadableImage
 from countenance.gate import attempts
 from countenance.gate.attempts import authenticate, issue_challenge
-from countenance.gate.authenticator import authenticate_clip
+from countenance.gate.authenticator import Authenticator, authenticate_clip
 from countenance.gate.local import opened
 from countenance.gate.networks import model_digest
+from countenance.gate.recordings import Recording
+from countenance.policy import read_policy
 from countenance.receipts import read_public_key, verify_receipt
 from countenance.vocabulary import Action, Reason
 
@@ -57,6 +60,7 @@ def film(stage, recorded, tmp_path):
         frames = []
         for number, scene in enumerate(made.script(actions, base, seconds=held)):
             frame = np.full((48, 48, 3), made.world.pixels(scene)[0, 0, 1], np.uint8)
+            frame[:, :, 0] += np.arange(48, dtype=np.uint8)  # no network of several sensors looks at an empty picture
             frame[:, :, 2] = (noise * 40 + number) % 256
             frames.append(frame)
         return recorded(tmp_path / f"{noise}-{len(list(tmp_path.iterdir()))}.mp4", np.stack(frames), rate=10)
@@ -133,8 +137,8 @@ def test_each_refusal_has_its_reason(folder, film, shown, changes, reason, capsy
         assert len(local.store.failures("Ann", since=0)) == 2
 
 
-def test_a_replay_before_a_network_of_clips_is_refused(folder, film, capsys):
-    arguments = ["authenticate", "Ann", film(ASKED, held=1.0, live=-0.95), "--policy", "drawn"]
+def test_a_replay_before_networks_of_pictures_and_clips_is_refused(folder, film, capsys):
+    arguments = ["authenticate", "Ann", film(ASKED, held=1.0, live=-0.95), "--policy", "rgb-clip"]
     status, card, _ = ran([*arguments, "--challenge", WORDS, "--gallery", folder, "--json"], capsys)
     assert (status, card["reasons"]) == (1, ["presentation_attack"])
     arguments[2] = film(ASKED, held=1.0, noise=2)
@@ -229,6 +233,100 @@ def test_failures_lock_a_person_and_time_opens_again(folder, film, capsys):
     status, card, _ = ran(["challenge", "Ann", "--gallery", folder, "--json"], capsys)
     assert (status, card["accepted"], card["reasons"], "nonce" in card) == (1, False, ["locked"], False)
     assert ran(["challenge", "Ann", "--gallery", folder], capsys)[1] == Reason.LOCKED.advice + "\n"
+
+
+def test_whoever_draws_one_challenge_after_the_other_is_locked(folder, film):
+    clock = Clock()
+    drawn = [drawn_for("Ann", folder, clock) for _ in range(LOCK_FAILURES)]
+    for number in range(3):
+        clock.now = 1_000.0 + number
+        refused = issue_challenge("Ann", folder=folder, policy="rgb", now=clock)
+        assert (refused.session, refused.locked) == (None, 1_180.0)
+    clock.now = 1_010.0
+    options = {"folder": folder, "policy": "rgb", "now": clock}
+    good = film(drawn[0].state.challenge.actions)
+    assert authenticate("Ann", good, nonce=drawn[0].nonce, **options).accepted, "its own is not against it"
+    with opened(folder) as local:
+        assert local.store.failures("Ann", since=0) == (1_000.0,) * (LOCK_FAILURES - 1)
+    assert drawn_for("Ann", folder, clock)
+    done = authenticate("Ann", film(ASKED, noise=2), challenge=ASKED, **options)
+    assert (done.accepted, done.reasons) == (False, (Reason.LOCKED,)), "five others are"
+    clock.now = 1_020.0
+    other = [action for action in Action if action not in drawn[1].state.challenge.actions][:2]
+    wrong = authenticate("Ann", film(other, noise=3), nonce=drawn[1].nonce, **options)
+    assert not wrong.accepted
+    with opened(folder) as local:
+        assert len(local.store.failures("Ann", since=0)) == LOCK_FAILURES, "counted once"
+
+
+@pytest.fixture
+def planes(tmp_path):
+    """A function that writes a plane for each frame of a clip."""
+
+    def write(clip, *, side=48, changed=0, missing=0):
+        place = tmp_path / f"planes-{len(list(tmp_path.iterdir()))}"
+        place.mkdir()
+        slope = np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8) + 40
+        for number in range(ClipReader(clip).timeline.count - missing):
+            Image.fromarray(slope + (changed if number == 5 else 0)).save(place / f"{number}.png")
+        return place
+
+    return write
+
+
+def test_with_infrared_and_depth_a_person_is_let_in_by_sensors(folder, film, planes, capsys):
+    clips = [film(ASKED, live=0.97, noise=noise) for noise in range(1, 5)]
+
+    def by_sensors(clip, *more):
+        options = ["--policy", "sensors", "--challenge", WORDS, "--gallery", folder, "--json"]
+        return ran(["authenticate", "Ann", clip, *options, *more], capsys)
+
+    both = ["--infrared", planes(clips[0]), "--depth", planes(clips[0])]
+    status, card, _ = by_sensors(clips[0], *both)
+    assert (status, card["accepted"], card["reasons"]) == (0, True, [])
+    assert card["scores"]["presentation_sensors"] == pytest.approx(0.97)
+    status, card, _ = by_sensors(clips[0], *both[:3], planes(clips[0], changed=9))
+    assert (status, card["reasons"]) == (1, ["used_before"]), "another plane makes an old clip no new one"
+    for clip, more in ((clips[1], both[:2]), (clips[2], both[2:]), (clips[3], [])):
+        status, card, _ = by_sensors(clip, *more)
+        assert (status, card["accepted"]) == (1, False)
+        assert "sensor_missing" in card["reasons"]
+
+
+def test_planes_that_do_not_fit_are_one_line(folder, film, planes, capsys):
+    clip = film(ASKED, live=0.97)
+    good = planes(clip)
+    for policy, infrared, words in (
+        ("sensors", planes(clip, missing=1), "infrared for each of the clip's"),
+        ("sensors", planes(clip, side=40), "8 bits of 48 x 48, lying on the colour picture; came uint8 (40, 40)"),
+        ("sensors", folder / "none", "infrared as a video file or a folder"),
+        ("rgb", good, "a clip in colour alone, as the policy rgb judges it; came infrared and depth too"),
+    ):
+        asked = ["--challenge", WORDS, "--policy", policy, "--infrared", infrared, "--depth", good]
+        status, out, error = ran(["authenticate", "Ann", clip, *asked, "--gallery", folder, "--json"], capsys)
+        assert (status, out, error.count("\n")) == (2, "", 1)
+        assert words in error
+    with opened(folder) as local:
+        assert local.store.failures("Ann", since=0) == ()
+
+
+def test_a_receipt_binds_every_plane(folder, film, planes, world):
+    clip, heads = film(ASKED, live=0.97), []
+    for changed in (0, 0, 1):
+        with opened(folder) as local:
+            gate = Authenticator(
+                policy=read_policy("sensors"),
+                networks=world.networks(),
+                rules=ChallengeRules(actions=ASKED),
+                vault=local.vault,
+            )
+            session = gate.begin("Ann", now=1.0, random=lambda count: bytes(range(count)), actions=ASKED)
+            recording = Recording(clip=clip, infrared=planes(clip), depth=planes(clip, changed=changed))
+            references = local.store.templates_of("Ann", "sface", model_digest("sface"))
+            decision, _ = authenticate_clip(gate, recording, references, session=session)
+            assert decision.accepted
+            heads.append(decision.head)
+    assert heads[0] == heads[1] != heads[2]
 
 
 def test_a_challenge_is_printed_and_kept(folder, capsys):

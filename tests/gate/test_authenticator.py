@@ -23,7 +23,7 @@ from countenance.vault import Vault
 from countenance.vocabulary import Action, Expression, Reason
 
 ASKED = (Action.HAPPY, Action.TURN_LEFT)
-POLICIES = ("rgb", "rgb-clip", "sensors")
+POLICIES = ("rgb", "rgb-clip", "sensors", "slim")
 ALL_CLEAR = ("presentation", "verification", "same_face", "quality", "challenge")
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 import countenance
 from countenance.admission import digest_of_weights
 from countenance.checkpoints import Checkpoint, write_checkpoint
+from countenance.cli import main
 from countenance.errors import (
     AlreadyEnrolled,
     DataError,
@@ -25,21 +26,20 @@ from countenance.faces.detection import Face
 from countenance.gate import enrolling, former_gallery, local
 from countenance.gate.local import (
     audit_gallery,
-    backup_gallery,
     enrol,
     export_subject,
     forget,
     list_people,
     opened,
-    restore_gallery,
-    rotate_gallery,
 )
+from countenance.gate.networks import Networks
+from countenance.gate.upkeep import backup_gallery, restore_gallery, rotate_gallery
 from countenance.metrics.operating_point import OperatingPoint
 from countenance.recognisers import StatedRecogniser, stated_recogniser
 from countenance.scores import text
 from countenance.screening import Examined, calibrate_screen, write_screen
 from countenance.vault import Vault, new_key
-from countenance.vocabulary import Reason, Split
+from countenance.vocabulary import Action, Reason, Split
 
 FEATURES = 128
 WEIGHTS = digest_of_weights("sface")
@@ -162,6 +162,33 @@ def test_the_screen_is_asked(photograph, tmp_path):
     assert wolf.as_json()["scores"]["matched"][0] > 0.1
     assert wolf.as_json()["scores"]["screen"][0] < wolf.as_json()["thresholds"]["screen"]
     assert people_of(tmp_path) == {"Ann": 1}
+
+
+def test_live_faces_are_asked_for_where_the_operator_wants_them(photograph, tmp_path, monkeypatch):
+    class ByRed:
+        def bona_fide_score(self, image, _box):
+            return 0.4999 if image[4, 4, 0] == 2 else 0.5001
+
+    def loaded(policy, rules):
+        assert [check.network for check in policy.checks] == ["minifasnet"]
+        assert not {Action.HAPPY, Action.SURPRISE} & set(rules.actions)
+        return Networks(detector=SimpleNamespace(detect=found_in), stills={"minifasnet": ByRed()})
+
+    monkeypatch.setattr(local, "load_networks", loaded)
+    printed, live = photograph(1, red=2), photograph(1, red=3)
+    for shots in ([printed], [live, printed]):
+        done = enrol("Ann", shots, folder=tmp_path, live="rgb")
+        assert (done.accepted, done.reasons) == (False, (Reason.PRESENTATION_ATTACK,))
+    assert enrol("Ann", [live], folder=tmp_path, live="rgb").accepted
+    assert enrol("Bob", [photograph(2, red=2)], folder=tmp_path).accepted, "nobody asks by default"
+    for policy, error, words in (
+        ("sensors", UsageError, "a check of still presentations"),
+        ("none.json", MissingFile, "a policy: a JSON file"),
+    ):
+        with pytest.raises(error, match=words):
+            enrol("Cy", [live], folder=tmp_path, live=policy)
+    assert main(["enrol", "Cy", str(photograph(3)), "--live", "sensors", "--gallery", str(tmp_path)]) == 2
+    assert people_of(tmp_path) == {"Ann": 1, "Bob": 1}
 
 
 def test_what_cannot_be_enrolled_is_an_error(photograph, tmp_path):

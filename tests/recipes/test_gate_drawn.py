@@ -28,7 +28,7 @@ from countenance.recipes.gate_drawn import (
     plan_attempts,
 )
 from countenance.reproduction import reproduce
-from countenance.vocabulary import Action, Expression, Modality, Reason, Split
+from countenance.vocabulary import Expression, Modality, Reason, Split
 
 SIDE = 32
 FEATURES = 12
@@ -37,17 +37,20 @@ RECIPE = GateRecipe(development=PEOPLE, test=PEOPLE, frames_per_second=5)
 LIVE, NOT = 200, 60
 
 
-def picture(person, *, yaw=0.0, lids=0.0, live=LIVE):
-    """Left: who, how the head is turned, whether alive; right: how far the eyes are open."""
+def picture(person, *, yaw=0.0, lids=0.0, live=LIVE, expression=(Expression.NEUTRAL, 0.0)):
+    """Left: who, how the head is turned, whether alive; right: how far the eyes are open, a smile, surprise."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[:, : SIDE // 2] = (20 * (person % FEATURES), round(128 + 2 * yaw), live)
-    image[:, SIDE // 2 :] = round(200 - 180 * lids)
+    shown = [round(200 * expression[1]) * (expression[0] is each) for each in (Expression.HAPPY, Expression.SURPRISE)]
+    image[:, SIDE // 2 :] = (round(200 - 180 * lids), *shown)
     return image
 
 
 def told(image):
-    left = image[::2, 2 : SIDE // 2 - 2].reshape(-1, 3).mean(0)
-    return round(left[0] / 20), (left[1] - 128) / 2, left[2] / 255, image[::2, SIDE // 2 + 2 :].mean() / 200
+    left, right = (
+        image[::2, part].reshape(-1, 3).mean(0) for part in (slice(2, SIDE // 2 - 2), slice(SIDE // 2 + 2, None))
+    )
+    return round(left[0] / 20), (left[1] - 128) / 2, left[2] / 255, right / 200
 
 
 class World:
@@ -71,8 +74,9 @@ class World:
     def score(self, planes):
         return 0.99 if told(planes[Modality.RGB])[2] > 0.5 else 0.1
 
-    def read(self, _image, _face):
-        return {each: float(each is Expression.NEUTRAL) for each in Expression}
+    def read(self, image, _face):
+        _, happy, surprised = told(image)[3]
+        return dict.fromkeys(Expression, 0.0) | {Expression.HAPPY: happy, Expression.SURPRISE: surprised}
 
 
 def networks(_policy, _rules):
@@ -80,8 +84,9 @@ def networks(_policy, _rules):
     return Networks(
         detector=world,
         recognisers={"sface": world},
-        stills={"minifasnet": world},
+        stills={"gate-slim": world},
         sensors={"mlfa-slim": world},
+        expressions=world,
         digests={"sface": "5" * 64},
     )
 
@@ -90,8 +95,11 @@ def drawn(clip):
     performers = [part.subject for part in clip.parts for _ in range(part.frames)]
     still = clip.kind is GateKind.PRINT
     live = NOT if clip.kind in {GateKind.PRINT, GateKind.REPLAY} else LIVE
-    rows = zip(performers, clip.script.yaws, clip.script.lids, strict=True)
-    rgb = [picture(who) if still else picture(who, yaw=yaw, lids=lids) for who, yaw, lids in rows]
+    script = clip.script
+    rows = zip(performers, script.yaws, script.lids, script.expressions, strict=True)
+    rgb = [
+        picture(who) if still else picture(who, yaw=yaw, lids=lids, expression=face) for who, yaw, lids, face in rows
+    ]
     for image in rgb:
         image[:, : SIDE // 2, 2] = live
     slope = np.add.outer(np.arange(SIDE), np.arange(SIDE)).astype(np.uint8)
@@ -112,7 +120,7 @@ def _measured():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(authenticator, "measure_quality", measure)
-        patch.setattr(authenticator, "eye_contrast", lambda image, _face: told(image)[3])
+        patch.setattr(authenticator, "eye_contrast", lambda image, _face: told(image)[3][0])
         yield
 
 
@@ -143,14 +151,20 @@ def test_each_kind_is_counted_with_its_reasons(done):
         f"colour: {GateKind.REPLAY.told}": (0, 2, "reasons: presentation_attack 2"),
         f"colour: {GateKind.OTHER_PERSON.told}": (0, 2, "reasons: not_the_same_person 2"),
         f"colour: {GateKind.WRONG_ORDER.told}": (0, 2, "reasons: action_not_shown 1, wrong_order 1"),
-        f"colour: {GateKind.ACTION_MISSING.told}": (0, 2, "reasons: action_not_shown 2"),
+        f"colour: {GateKind.ACTION_MISSING.told}": (0, 2, "reasons: action_not_shown 1, wrong_order 1"),
         f"colour: {GateKind.FACE_SWAPPED.told}": (0, 2, "reasons: not_the_same_person 2, face_changed 2"),
+        f"colour: {GateKind.INJECTED.told}": (1, 2, "reasons: wrong_order 1"),
+        f"colour: {GateKind.INJECTED_TO_ORDER.told}": (2, 2, ""),
+        f"colour: {GateKind.MASK.told}": (2, 2, ""),
+        f"colour: {GateKind.TWIN.told}": (2, 2, ""),
+        f"colour: {GateKind.ALIKE_QUARTER.told}": (2, 2, ""),
+        f"colour: {GateKind.ALIKE_HALF.told}": (2, 2, ""),
         f"sensors: {GateKind.GENUINE.told}": (2, 2, ""),
         f"sensors: {GateKind.PRINT.told}": (0, 2, "reasons: presentation_attack 2, action_not_shown 2"),
         f"sensors: {GateKind.REPLAY.told}": (0, 2, "reasons: presentation_attack 2"),
         f"sensors: {GateKind.BLACK_SENSORS.told}": (0, 2, "reasons: sensor_missing 2"),
     }
-    assert {row.measured for row in rows} == {0.0, 100.0}
+    assert {row.measured for row in rows} == {0.0, 50.0, 100.0}
     assert {row.data.split(":")[0] for row in rows} == {"drawn data"}
     (folder,) = out.iterdir()
     policy = policy_from_json(json.loads((folder / "drawn.json").read_text()))
@@ -166,16 +180,13 @@ def test_nothing_is_done_twice(done, tmp_path):
     out, rows, said = done
     again, quiet = run(out, draw=never, photograph=never)
     assert again == rows == run(out, only_done=True)[0]
-    assert (len(said), len(quiet)) == (len(plan_attempts(RECIPE, QUIET)) + 2, 2)
+    assert (len(said), len(quiet)) == (len(plan_attempts(RECIPE, ChallengeRules())) + 2, 2)
     shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     next(tmp_path.glob("*/test-*-replay.npz")).write_bytes(b"PK")
     with pytest.raises(ProtocolMismatch, match="a damaged file"):
         run(tmp_path, only_done=True)
     with pytest.raises(UsageError, match="leave --only-done out"):
         run(tmp_path / "other", only_done=True)
-
-
-QUIET = ChallengeRules(actions=(Action.TURN_LEFT, Action.TURN_RIGHT, Action.BLINK))
 
 
 def test_nobody_is_in_two_splits_and_papers_and_screens_take_turns():
@@ -188,7 +199,9 @@ def test_nobody_is_in_two_splits_and_papers_and_screens_take_turns():
     shown = [each for each in planned if (each.split, each.camera) == (Split.TEST, Camera.COLOUR)]
     assert len({each.clip.species for each in shown if each.clip.kind is GateKind.PRINT}) == 2
     assert len({each.clip.species for each in shown if each.clip.kind is GateKind.REPLAY}) == 4
-    assert len({each.clip.asked for each in shown}) == 4
+    assert len({each.clip.asked for each in shown if each.clip.kind is not GateKind.MASK}) == 4
+    few = GateRecipe(development=4, test=4, sensors=2)
+    assert [len(few.people(Split.TEST, camera)) for camera in Camera] == [4, 2]
     for wrong, words in (
         ({"development": 1}, "development"),
         ({"test": 91}, "at most 90"),
@@ -203,8 +216,8 @@ def test_another_recipe_is_not_taken_for_done(done):
     for name, value in changes.items():
         with pytest.raises(UsageError, match="leave --only-done out"):
             run(done[0], recipe=replace(RECIPE, **{name: value}), only_done=True)
-        planned = plan_attempts(replace(RECIPE, **{name: value}), QUIET)
-        assert [each.clip for each in planned] != [each.clip for each in plan_attempts(RECIPE, QUIET)], name
+        planned = plan_attempts(replace(RECIPE, **{name: value}), ChallengeRules())
+        assert [each.clip for each in planned] != [each.clip for each in plan_attempts(RECIPE, ChallengeRules())], name
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from countenance.recipes.facelivenet_distillation import DistillationRecipe
 from countenance.recipes.facelivenet_expression import RECIPES as EXPRESSION
 from countenance.recipes.facelivenet_expression import ExpressionRecipe
 from countenance.recipes.flownets import FlowRecipe
+from countenance.recipes.gate_slim import GateSlimRecipe
 from countenance.recipes.mlfa import RELEASED, SLIM
 from countenance.recipes.named import NAMES, Wishes, train
 from countenance.recipes.pretraining import Margin, PretrainingRecipe, Task
@@ -26,7 +27,9 @@ from countenance.vocabulary import Modality
 def asked(monkeypatch):
     """What reaches the recipes, instead of a training."""
     seen: list[tuple[Any, dict[str, Any]]] = []
-    trainings = "train_mlfa train_slim_pad train_flownets pretrain distil train_expression train_facelivenet"
+    trainings = (
+        "train_mlfa train_slim_pad train_flownets pretrain distil train_expression train_facelivenet train_gate_slim"
+    )
     for name in trainings.split():
         monkeypatch.setattr(door, name, lambda recipe, **options: seen.append((recipe, options)))
 
@@ -44,9 +47,12 @@ def test_without_wishes_a_recipe_is_as_it_stands(asked):
     assert asked("pretraining-gender")[0] == PretrainingRecipe(task=Task.GENDER, epochs=20)
     assert asked("pretraining-arcface", epochs=3)[0] == PretrainingRecipe(margin=Margin.ARCFACE, epochs=3)
     assert asked("flownets-slim", epochs=2, batch_size=8, seed=3)[0] == FlowRecipe(epochs=2, batch_size=8, seed=3)
+    assert asked("gate-slim")[0] == GateSlimRecipe()
+    taught = asked("gate-slim", epochs=2, seed=3)[0]
+    assert (taught.training.epochs, taught.training.seed, taught.people) == (2, 3, 160)
     slim = DistillationRecipe(layout="slim", initialised=False, parts=40, epochs=9, learning_rate=2e-3, mirrored=True)
     assert asked("facelivenet-slim-distilled", epochs=9)[0] == slim
-    assert len(NAMES) == 18
+    assert len(NAMES) == 19
 
 
 def test_wishes_reach_the_recipe(asked):

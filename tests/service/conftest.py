@@ -87,7 +87,7 @@ class FakeGate:
         advice = () if pixels.max() else (Reason.NO_FACE,)
         count = session.frames + 1
         after = replace(
-            session, head=chain(session.head, frame.image), frames=count, seconds=frame.seconds, judged=count
+            session, head=chain(session.head, frame.content), frames=count, seconds=frame.seconds, judged=count
         )
         step = min(count, 2)
         return after, Feedback(prompt="Smile.", action=Action.HAPPY, advice=advice, step=step, steps=2, done=step == 2)

@@ -30,7 +30,12 @@ def test_somebody_is_enrolled_listed_exported_and_forgotten(service):
     assert people(service) == [ANN, "Bob"]
     assert service.store.consent_of("Bob") == consent
     export = service.client.get("/v1/enrolments/Bob/export", headers=service.bearer("operator")).json()
-    assert len(export["data"]["templates"]) == 3
+    assert [set(each) for each in export["data"]["templates"]] == [{"model", "weights", "made"}] * 3
+    address = "/v1/enrolments/Bob/export"
+    for asked, told in (("true", True), ("false", False)):
+        export = service.client.get(address, params={"templates": asked}, headers=service.bearer("operator")).json()
+        assert [len(each.get("values", ())) for each in export["data"]["templates"]] == [4 * told] * 3
+    refused(service.client.get(address, params={"templates": "maybe"}, headers=service.bearer("operator")), 422)
     assert service.begin(subject="Bob")["steps"] == 2
     gone = service.client.delete("/v1/enrolments/Bob", headers=service.bearer("operator"))
     assert gone.json() == {"subject": "Bob", "forgotten": True}

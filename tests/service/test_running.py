@@ -29,6 +29,7 @@ from countenance.service.running import (
     load_gate,
     open_database,
     open_door,
+    open_expressions,
     open_policy,
     open_rules,
     open_signer,
@@ -138,7 +139,11 @@ def test_rules_and_policies_are_named():
         (("--port", "TAKEN"), "Address already in use"),
         (("--policy", "nothing"), "polic"),
         (("--workers", "0"), "1 to 64 workers"),
+        (("--requests-per-second", "0"), "requests_per_second above 0"),
         (("--challenge", "dance,blink"), "actions: happy"),
+        (("--expressions", "runs/none"), "the folder of a run; came runs/none"),
+        (("--challenge", "blink,turn_left", "--expressions", "facelivenet-slim"), "ask for happy or surprise"),
+        (("--live-enrolment", "--policy", "sensors"), "a check of still presentations"),
         (("--database", "mysql://h/d"), "sqlite:///FILE"),
         (("--database", "sqlite:////proc/nothing/gate.db"), "/proc/nothing"),
         (("--database", "postgresql://localhost:1/gate"), "COUNTENANCE_KEY"),
@@ -246,3 +251,20 @@ def test_new_people_are_held_against_the_screen_that_was_calibrated(tmp_path, mo
     assert asked == [(tmp_path, "sface", "digest")]
     assert gate is built[-1]
     assert gate.enrolment is None if not calibrated else gate.enrolment.screen is found
+    gate = load_gate(open_policy("rgb"), open_rules(None), vault, Settings(), live_enrolment=True)
+    assert (gate.enrolment.screen, gate.enrolment.presentation) == (None, True)
+
+
+def test_expressions_are_read_by_the_network_that_is_named(tmp_path, monkeypatch):
+    asked: dict[str, Any] = {}
+
+    def load_networks(*_, **options):
+        asked.update(options)
+        raise MissingFile(expected="weights", came="none", remedy="pull them")
+
+    monkeypatch.setattr("countenance.gate.networks.load_networks", load_networks)
+    for named, reader in ((None, "facelivenet-slim"), (str(tmp_path), str(tmp_path))):
+        expressions = open_expressions(named, open_rules(None))
+        with pytest.raises(MissingFile):
+            load_gate(open_policy("rgb"), open_rules(None), Vault([bytes(32)]), Settings(), expressions=expressions)
+        assert asked["expressions"] == reader

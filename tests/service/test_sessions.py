@@ -3,15 +3,18 @@
 import json
 import threading
 import time
+from collections import Counter
 
 import pytest
 from tests.service.conftest import ANN, NOW, picture
 
 from countenance.challenge import LOCK_FAILURES, LOCK_SECONDS
-from countenance.errors import ChallengeReplayed, StoreConflict
+from countenance.errors import ChallengeReplayed, PersonLocked, StoreConflict
 from countenance.receipts import chain, read_receipt, start_chain, subject_digest, verify_receipt
 from countenance.service.access import Caller
 from countenance.service.attempts import Attempts
+from countenance.service.frames import Pictures
+from countenance.service.refusals import Refusal
 from countenance.service.settings import Settings
 from countenance.vocabulary import Reason
 
@@ -216,13 +219,63 @@ def test_five_failures_lock_the_person_and_not_for_ever(service):
     refused(answer, 429, reason="locked")
     assert 0 < int(answer.headers["Retry-After"]) <= LOCK_SECONDS
     service.gate.accept = True
-    for number in range(2):
-        service.show(waiting, number)
+    refused(service.show(waiting, 0), 409, reason="locked")
     said = service.conclude(waiting).json()
-    assert (said["accepted"], said["reasons"]) == (False, ["locked"]), "begun before the lock, and locked all the same"
+    assert (said["accepted"], said["reasons"][-1]) == (False, "locked"), (
+        "begun before the lock, and locked all the same"
+    )
     assert len(service.store.failures(ANN, since=0)) == LOCK_FAILURES, "a locked attempt prolongs nothing"
     service.clock.now += LOCK_SECONDS + 1
     assert service.whole()[1].json()["accepted"] is True
+
+
+def test_whoever_hears_what_to_do_and_leaves_is_stopped_after_five(service):
+    """A thousand times within three minutes, a tenth in sessions that were begun before anything was told."""
+    attempts, caller = Attempts(service.app.state.desk), Caller(service.store.api_keys()[1].identifier, "client")
+    early = [attempts.begin(ANN, frozenset(), caller) for _ in range(10)]
+    told, refusals = 0, Counter[str]()
+    for number in range(1_000):
+        service.clock.now = NOW + 1 + number * 0.02  # the early ones last for 30 seconds
+        try:
+            begun = attempts.begin(ANN, frozenset(), caller) if number % 10 else early[number // 10 % 10]
+            sequence = attempts.read(begun.session, caller).next_sequence
+            attempts.look(
+                begun.session, caller, nonce=begun.nonce, sequence=sequence, pictures=Pictures(image=picture())
+            )
+            told += sequence == 0
+        except (Refusal, PersonLocked) as error:
+            refusals[type(error).__name__] += 1
+    assert told == LOCK_FAILURES
+    assert refusals == {"Refusal": 896, "PersonLocked": 90}, "and nine more frames of the early one that was told"
+    assert len(service.store.failures(ANN, since=0)) == LOCK_FAILURES
+    service.clock.now += LOCK_SECONDS
+    assert service.whole()[1].json()["accepted"] is True
+
+
+def test_whoever_needs_a_second_try_is_not_locked(service):
+    for _ in range(LOCK_FAILURES):
+        service.show(service.begin(), 0, picture(0))  # told, seen badly, and begun again at once
+        assert len(service.store.failures(ANN, since=service.clock.now - 1)) == 1
+        assert service.whole()[1].json()["accepted"] is True
+        service.clock.now += 60
+    service.gate.accept = False
+    service.whole()
+    assert len(service.store.failures(ANN, since=service.clock.now - 60)) == 1, "one, told and refused"
+
+
+def test_four_failures_do_not_stop_the_session_that_is_open(service):
+    for _ in range(LOCK_FAILURES - 1):
+        service.store.note_failure(ANN, service.clock.now)
+    assert service.whole()[1].json()["accepted"] is True
+    session = service.begin()
+    service.show(session, 0)
+    answer = service.client.post("/v1/sessions", json={"subject": ANN}, headers=service.bearer("client"))
+    refused(answer, 429, reason="locked")
+    service.show(session, 1)
+    assert service.conclude(session).json()["accepted"] is True
+    assert service.client.post("/v1/sessions", json={"subject": ANN}, headers=service.bearer("client")).is_success, (
+        "and it is open again to whoever was let in"
+    )
 
 
 def test_who_is_not_enrolled_has_no_session(service):

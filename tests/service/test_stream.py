@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
@@ -79,20 +80,20 @@ def test_a_full_queue_says_busy_and_the_stream_goes_on(service):
 def test_who_goes_away_is_not_judged_any_more(service):
     session, gate = service.begin(), threading.Event()
     other = service.begin()
-    service.gate.before_look = lambda: gate.wait(5)
+    service.gate.before_look = lambda: gate.wait(30)
     held = threading.Thread(target=service.show, args=(other, 0))
     held.start()
     while not service.app.state.desk.workers.depth:
-        pass
+        time.sleep(0.002)
     with opened(service, session) as socket:
         hello(socket, session)
         socket.send_bytes(picture())
         while service.app.state.desk.workers.depth < 2:
-            pass
+            time.sleep(0.002)
     while service.app.state.desk.workers.depth > 1:
-        pass
+        time.sleep(0.002)
     gate.set()
-    held.join(5)
+    held.join(30)
     assert service.gate.looked == 1
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.service.conftest import ANN, FakeGate, picture, unit
 from websockets.sync.client import connect
 
+from countenance.challenge import LOCK_FAILURES
 from countenance.receipts import new_signing_key_file
 from countenance.store.database import open_store
 from countenance.vault import Vault
@@ -154,3 +155,17 @@ def test_a_receipt_of_one_verifies_at_the_other_and_is_spent_once(clients):
     assert sorted(answer["valid"] for answer in answers) == [False, True]
     for client in clients:
         assert "used before" in judged(client, spend=True)["problem"]
+
+
+def test_what_was_told_on_one_locks_on_the_other(clients):
+    """The last test of this file, since nobody is let in for three minutes after it."""
+    sessions = [begin(clients[number % 2]) for number in range(LOCK_FAILURES + 2)]
+    answers = []
+    for number, session in enumerate(sessions):
+        named = {"X-Nonce": session["nonce"], "X-Sequence": "0", "Content-Type": "image/jpeg"}
+        address = f"/v1/sessions/{session['session']}/frames"
+        answers.append(clients[number % 2].post(address, content=picture(), headers=named).status_code)
+    assert answers == [200] * LOCK_FAILURES + [409] * 2
+    for client in clients:
+        refused = client.post("/v1/sessions", json={"subject": ANN})
+        assert (refused.status_code, refused.json()["reason"]) == (429, "locked")

@@ -10,7 +10,7 @@ from countenance.service.workers import Gone, Workers
 
 @pytest.fixture
 def workers():
-    pool = Workers(threads=1, waiting=1, retry_seconds=3)
+    pool = Workers(threads=1, waiting=1, useful_seconds=1, retry_seconds=3)
     yield pool
     pool.stop(1)
 
@@ -101,3 +101,55 @@ def test_stopping_does_not_wait_for_ever(workers):
     assert workers.stop(0.02) is False
     assert waiting.cancelled()
     gate.set()
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_call_that_would_wait_too_long_is_refused_before_the_queue_is_full():
+    watch, hold = Watch(), threading.Event()
+    pool = Workers(threads=1, waiting=50, useful_seconds=1, retry_seconds=3, clock=watch)
+    for _ in range(60):  # calls that took half a second
+        pool.submit(lambda: setattr(watch, "now", watch.now + 0.5)).result(1)
+    while pool.depth:
+        time.sleep(0.001)
+    held = [pool.submit(hold.wait) for _ in range(3)]  # one runs, two wait: a third one would for 1.5 s
+    for refuse in (pool.refuse_beyond, lambda: pool.submit(hold.wait)):
+        with pytest.raises(Refusal, match="would wait long"):
+            refuse()
+    hold.set()
+    assert all(future.result(1) for future in held)
+    while pool.depth:
+        time.sleep(0.001)
+    pool.refuse_beyond()
+    pool.stop(1)
+
+
+def test_nobody_begins_while_calls_are_turned_away_and_few_soon_after():
+    watch, hold = Watch(), threading.Event()
+    pool = Workers(threads=1, waiting=0, useful_seconds=1, retry_seconds=1, clock=watch)
+    for _ in range(5):
+        pool.refuse_newcomer()  # nothing was turned away yet
+    first = pool.submit(hold.wait)
+    with pytest.raises(Refusal):
+        pool.refuse_beyond()
+    hold.set()
+    assert first.result(1)
+    with pytest.raises(Refusal, match="while others wait") as refused:
+        pool.refuse_newcomer()
+    assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "2"})
+    watch.now += 2
+    pool.refuse_newcomer()
+    with pytest.raises(Refusal):
+        pool.refuse_newcomer()  # one is enough for a while
+    watch.now += 0.25
+    pool.refuse_newcomer()
+    watch.now += 8
+    for _ in range(5):
+        pool.refuse_newcomer()
+    pool.stop(1)

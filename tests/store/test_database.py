@@ -41,6 +41,22 @@ def test_a_newer_release_wrote_it(url, opened):
         opened()
 
 
+def test_failures_of_an_older_release_go_on_counting(url, opened):
+    store = opened()
+    store.note_failure("Ann", 900.0)
+    store.close()
+    execute(
+        url,
+        "DROP INDEX ix_failures_session",
+        "ALTER TABLE failures DROP COLUMN session",
+        "UPDATE alembic_version SET version_num = '0001'",
+    )
+    again = opened()
+    assert again.failures("Ann", since=0, besides="s1") == (900.0,)
+    again.create_session("s1", subject="Ann", nonce="n1", key_id="k", expires=2e3, state={}, told=True, now=1_000.0)
+    assert again.failures("Ann", since=0) == (900.0, 1_000.0)
+
+
 def test_tables_of_something_else_are_left_alone(url, opened):
     execute(url, "CREATE TABLE sessions (mine INTEGER)")
     with pytest.raises(StoreError, match=r"came the tables of something else \(sessions\)"):

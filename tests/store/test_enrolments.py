@@ -117,7 +117,7 @@ def test_all_that_is_kept_is_handed_out_and_forgotten(store, faces, signed):
     store.create_session("s1", subject="Ann", nonce="n1", key_id="k", expires=1_030.0, state={"likeness": 0.5})
     store.spend("s1", version=1, decision={"accepted": True, "score": 0.7}, receipt=signed("s1"))
     store.note_failure("Ann", 900.0)
-    told = store.export_subject("Ann")
+    told = store.export_subject("Ann", templates=True)
     assert json.loads(json.dumps(told)) == told
     assert np.array_equal(np.float32(told["templates"][0]["values"]), faces()[0])
     assert (told["consent"], told["failures"]) == ({"text": "yes"}, [900.0])

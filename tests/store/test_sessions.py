@@ -4,10 +4,12 @@ import threading
 
 import pytest
 
+from countenance.challenge import LOCK_FAILURES, LOCK_SECONDS
 from countenance.errors import (
     ChallengeExpired,
     ChallengeReplayed,
     DataError,
+    PersonLocked,
     StoreConflict,
     UnknownSession,
     UsageError,
@@ -155,6 +157,70 @@ def test_failures_are_counted_for_each(store, opened):
     assert store.failures("a\x00", since=0) == ()
     with pytest.raises(UsageError):
         store.note_failure("a\x00")
+
+
+def test_who_is_told_what_to_do_has_failed_until_he_is_accepted(begun, opened):
+    store, _ = begun
+    assert opened().advance("s1", version=1, state={"step": 1}, told=True, now=1_005.0) == 2
+    assert store.failures("Ann", since=0) == (1_005.0,)
+    assert store.failures("Ann", since=0, besides="s1") == ()
+    store.advance("s1", version=2, state={"step": 2}, told=True, now=1_006.0)
+    assert store.failures("Ann", since=0) == (1_005.0,), "once a session"
+    store.spend("s1", version=3, decision=YES, now=1_007.0)
+    assert store.failures("Ann", since=0) == ()
+    store.create_session("s2", subject="Ann", nonce="n2", key_id="k", expires=2e3, state={}, told=True, now=1_008.0)
+    store.spend("s2", version=1, decision=NO, failed=True, now=1_020.0)
+    assert store.failures("Ann", since=0) == (1_008.0,), "not twice, and not later"
+    assert store.export_subject("Ann")["failures"] == [1_008.0]
+    store.note_failure("Ann", 900.0)
+    store.note_failure("Ann", 900.0)
+    assert store.failures("Ann", since=0, besides="s2") == (900.0, 900.0)
+    assert store.purge(days=0, now=1_010.0).failures == 3
+
+
+def test_who_is_told_and_leaves_is_locked_but_not_by_himself(begun, opened):
+    store, _ = begun
+    other, told = opened(), {"state": {"step": 1}, "told": True}
+    ask = {"subject": "Ann", "key_id": "k", "expires": 9e3, "state": {}}
+    for number in range(LOCK_FAILURES):
+        store.create_session(f"t{number}", nonce=f"t{number}", **ask, told=True, now=1_001.0 + number)
+    with pytest.raises(PersonLocked, match="too many failures"):
+        other.advance("s1", version=1, **told, now=1_010.0)
+    with pytest.raises(PersonLocked):
+        other.create_session("s3", nonce="n3", **ask, told=True, now=1_010.0)
+    assert store.session("s1").version == 1
+    assert store.session("s1").state == {"step": 0}, "nothing half done"
+    with pytest.raises(UnknownSession):
+        store.session("s3")
+    assert store.advance("t4", version=1, **told, now=1_011.0) == 2, "its own is not against it"
+    store.spend("t4", version=2, decision=YES, now=1_012.0)
+    assert len(store.failures("Ann", since=0)) == LOCK_FAILURES - 1
+    assert other.advance("s1", version=1, **told, now=1_013.0) == 2
+    store.create_session("s4", nonce="n4", **ask)
+    with pytest.raises(PersonLocked):
+        store.advance("s4", version=1, **told, now=1_014.0)
+    assert store.advance("s4", version=1, **told, now=1_014.0 + LOCK_SECONDS) == 2
+
+
+def test_many_threads_are_not_told_more_than_one_may_be(store, opened):
+    for number in range(12):
+        store.create_session(f"t{number}", subject="Ann", nonce=f"n{number}", key_id="k", expires=2e3, state={})
+    heard, refused, barrier = [], [], threading.Barrier(4)
+
+    def hear(own, first):
+        barrier.wait()
+        for number in range(first, 12, 4):
+            try:
+                heard.append(own.advance(f"t{number}", version=1, state={"told": number}, told=True))
+            except PersonLocked:
+                refused.append(number)
+
+    threads = [threading.Thread(target=hear, args=(opened(now=lambda: 1_001.0), first)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(heard), len(refused)) == (LOCK_FAILURES, 12 - LOCK_FAILURES)
 
 
 def test_frames_that_were_seen_before(store, opened):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from countenance.errors import UsageError
-from countenance.synthesis.identity import Beard, HairStyle, Identity, draw_identity
+from countenance.synthesis.identity import Beard, HairStyle, Identity, alike, draw_identity
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,19 @@ def test_tones_of_all_kinds(people: list[Identity]) -> None:
 def test_a_negative_seed_is_refused(number: int, root: int) -> None:
     with pytest.raises(UsageError, match=rf"a number and a root of 0 or more; came {number} and {root}; count"):
         draw_identity(number, root=root)
+
+
+def test_somebody_alike_has_the_features_and_a_skin_of_their_own(people) -> None:
+    first, other = people[3], people[4]
+    twin, half, whole = (alike(first, other, share) for share in (0.0, 0.5, 1.0))
+    assert (twin.eyes, twin.outline, twin.pigment, twin.age) == (first.eyes, first.outline, first.pigment, first.age)
+    assert (twin.number, twin.moles) == (other.number, other.moles)
+    assert half.nose.tip_height == pytest.approx((first.nose.tip_height + other.nose.tip_height) / 2)
+    assert half.clothes == pytest.approx(
+        [(mine + theirs) / 2 for mine, theirs in zip(first.clothes, other.clothes, strict=True)]
+    )
+    assert (half.hair.style, half.beard, half.woman) == (first.hair.style, first.beard, first.woman)
+    assert astuple(whole.mouth) == pytest.approx(astuple(other.mouth))
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="a share of 0 to 1"):
+            alike(first, other, share)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from countenance.synthesis.identity import alike, draw_identity
 from countenance.synthesis.motion import perform
 from countenance.synthesis.setting import Actor, draw_setting
 from countenance.synthesis.spec import DrawnSpecies, Motion, Stream
@@ -51,3 +52,12 @@ def test_a_held_face_is_drawn_once(describe):
     assert 100 < first.outline.shape[1] < 1000
     assert np.abs(first.outline[2]).max() < 130
     assert actor.features(2).mouth_half[0] > actor.features(0).mouth_half[0]
+
+
+def test_somebody_alike_performs_in_the_presented_persons_place_and_in_nobody_elses(describe):
+    spec = describe(like=(9, 0.25))
+    performance = perform(np.random.default_rng(0), spec, None)
+    presented, other = (Actor(spec, number, performance).identity for number in (spec.subject, spec.subject + 1))
+    mine = draw_identity(spec.subject, root=spec.root)
+    assert presented == alike(mine, draw_identity(9, root=spec.root), 0.25) != mine
+    assert other == draw_identity(spec.subject + 1, root=spec.root)

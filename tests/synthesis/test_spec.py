@@ -75,4 +75,4 @@ def test_seeds_are_those_of_the_words(describe):
 
 
 def test_what_only_some_clips_say_stays_out_of_the_words_that_cards_are_made_of(describe):
-    assert repr(describe(frames=2, lids=(0.0, 1.0), yaws=(0.0, 9.0))) == repr(describe(frames=2))
+    assert repr(describe(frames=2, lids=(0.0, 1.0), yaws=(0.0, 9.0), like=(3, 0.5))) == repr(describe(frames=2))

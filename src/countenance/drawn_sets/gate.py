@@ -27,18 +27,22 @@ from countenance.drawn_sets.portraits import ROOM, People, check_subjects
 from countenance.drawn_sets.writing import FRAMES_PER_SECOND, VIDEO_CODEC, PlannedClip, PlannedSet, jpeg, video
 from countenance.errors import UsageError
 from countenance.files import write_atomically
+from countenance.images import read_image
 from countenance.synthesis.scene import DrawnClip, draw_clip
 from countenance.synthesis.spec import ClipSpec, DrawnSpecies, Motion
 from countenance.vocabulary import Action, Expression, Modality
 
 NAME = "gate"
 WIDTH = 480
+DRAWN_RATE = 10  # frames a second of the clips of a set: as many as a gate looks at
 CROP_MM = 400.0  # of the drawn square: head, shoulders and wall
 ENROLMENTS = 3
 FILM_SIZE = (640, 480)  # width and height that a browser's camera is asked for
 FILM_QUALITY = 95
 DEFAULT_SUBJECTS = 2
 _FIRST_PHOTOGRAPH = 1000  # number of the clip that an enrolment photograph is; the others count from 1
+_FIRST_GLIMPSE, _BETWEEN_GLIMPSES = 2000, 0.7  # likewise; seconds
+_LOOKS: tuple[Action | None, ...] = (None, *Action)
 _CLOSE_SIZE, _CLOSE_CROP_MM = 240, 240.0  # a pixel a millimetre, and room round the face
 _EXPRESSIONS = {Action.HAPPY: Expression.HAPPY, Action.SURPRISE: Expression.SURPRISE}
 _SIDE = {Action.TURN_LEFT: 1, Action.TURN_RIGHT: -1}  # a person's own left is the right of the picture
@@ -57,6 +61,12 @@ class GateKind(StrEnum):
     ACTION_MISSING = "action_missing"
     FACE_SWAPPED = "face_swapped"
     BLACK_SENSORS = "black_sensors"
+    INJECTED = "injected"
+    INJECTED_TO_ORDER = "injected_to_order"
+    MASK = "mask"
+    TWIN = "twin"
+    ALIKE_QUARTER = "alike_quarter"
+    ALIKE_HALF = "alike_half"
 
     @property
     def told(self) -> str:
@@ -77,7 +87,17 @@ _TOLD = {
     GateKind.ACTION_MISSING: "the person leaves out one of the actions",
     GateKind.FACE_SWAPPED: "the person begins, and from the middle on another person goes on",
     GateKind.BLACK_SENSORS: "the person does what was asked; infrared and depth are covered",
+    GateKind.INJECTED: "a film of all five actions, in an order of its own, comes in place of the camera's pictures",
+    GateKind.INJECTED_TO_ORDER: "a film of what was asked, encoded anew, comes in place of the camera's pictures",
+    GateKind.MASK: "another person in a rigid mask of the person, asked for two turns, which is all that it can do",
+    GateKind.TWIN: "somebody with the person's features, and skin and moles of their own, does what was asked",
+    GateKind.ALIKE_QUARTER: "somebody with features a quarter of the way to another person's does what was asked",
+    GateKind.ALIKE_HALF: "somebody with features half of the way to another person's does what was asked",
 }
+ALIKE = {GateKind.TWIN: 0.0, GateKind.ALIKE_QUARTER: 0.25, GateKind.ALIKE_HALF: 0.5}
+"""Kinds whose performer has the claimed person's features, and how far they are on the way to another's."""
+INJECTED = frozenset({GateKind.INJECTED, GateKind.INJECTED_TO_ORDER})
+INJECTED_QUALITY = 80  # of the JPEG that makes an injected film's bytes fresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +197,7 @@ class GateClip:
         person: number of the identity that is claimed.
         performers: numbers of those whose faces are shown, in their order.
         species: of the instrument; `BONA_FIDE` for people.
-        asked: the actions of the challenge.
+        asked: the actions of the challenge; a mask is asked for turns.
         script: what is done.
         parts: what is drawn, one after the other.
         frames_per_second: of the clip.
@@ -252,16 +272,21 @@ def plan_clip(
         )
     if width % 8 or not 128 <= width <= 1024:
         raise UsageError(expected="a width of 128 to 1,024, a multiple of 8", came=str(width), remedy="change it")
-    species = {GateKind.PRINT: PAPERS, GateKind.REPLAY: tuple(itertools.chain(*SCREENS))}.get(kind)
-    shown = DrawnSpecies.BONA_FIDE if species is None else species[number % len(species)]
-    script = write_script(_done(kind, asked), frames_per_second=frames_per_second)
+    if kind is GateKind.MASK:
+        asked = tuple(_SIDE)[:: 1 if number % 2 else -1]
+    shown = _species(kind, number)
+    done = _film_order(seed, person, number) if kind is GateKind.INJECTED else _done(kind, asked)
+    script = write_script(done, frames_per_second=frames_per_second)
     other = person + 1 if (person + 1) % ROOM else person + 1 - ROOM
-    performers = {GateKind.OTHER_PERSON: (other,), GateKind.FACE_SWAPPED: (person, other)}.get(kind, (person,))
+    others = {GateKind.OTHER_PERSON, *ALIKE}
+    performers = (other,) if kind in others else (person, other) if kind is GateKind.FACE_SWAPPED else (person,)
     whole = ClipSpec(
         root=seed,
-        subject=performers[0],
+        subject=person if kind in ALIKE else performers[0],
         species=shown,
         clip=number,
+        attacker=other if shown.is_worn else None,
+        like=(other, ALIKE[kind]) if kind in ALIKE else None,
         frames=len(script.shown),
         seconds_between_frames=1 / frames_per_second,
         size=width,
@@ -304,6 +329,52 @@ def draw_frames(clip: GateClip) -> GateFrames:
     return _frames(clip, [draw_clip(part) for part in clip.parts])
 
 
+def plan_glimpses(
+    person: int, species: DrawnSpecies, *, seed: int = 0, number: int = 1, width: int = WIDTH, frames: int = 4
+) -> ClipSpec:
+    """Plan single looks at a presentation such as clips before the gate consist of, far apart in time, to learn from.
+
+    At each look the face is somewhere on the way to an action or back, or at rest: more variety for the same drawing
+    than a clip.
+
+    Args:
+        person: number of the identity that is shown.
+        species: a person, a whole print or a screen.
+        seed: of the world.
+        number: of the person's clip: another number, another light, camera, wall and instrument.
+        width: of the drawn square, as for `plan_clip`.
+        frames: how many looks.
+    """
+    generator = np.random.default_rng([seed, person, species.number, number])
+    actions = [_LOOKS[place] for place in generator.integers(len(_LOOKS), size=frames)]
+    levels = [float(level) for level in generator.uniform(0, 1, frames)]
+    looks = list(zip(actions, levels, strict=True))
+    return ClipSpec(
+        root=seed,
+        subject=person,
+        species=species,
+        clip=_FIRST_GLIMPSE + number,
+        frames=frames,
+        seconds_between_frames=_BETWEEN_GLIMPSES,
+        size=width,
+        crop_mm=CROP_MM,
+        motion=Motion.CALM,
+        background=True,
+        expressions=tuple(
+            (_EXPRESSIONS[action], level) if action in _EXPRESSIONS else (Expression.NEUTRAL, 0.0)
+            for action, level in looks
+        ),
+        lids=tuple(level * (action is Action.BLINK) for action, level in looks),
+        yaws=tuple(level * _PACE.yaw_degrees * _SIDE.get(action, 0) if action else 0.0 for action, level in looks),
+        modalities=(Modality.RGB,),
+    )
+
+
+def draw_glimpses(spec: ClipSpec) -> list[Pixels]:
+    """Draw looks that were planned: (H, W, 3) uint8 each, 4 : 3."""
+    return [_cut(frame, spec) for frame in draw_clip(spec).rgb]
+
+
 def plan_photographs(person: int, *, seed: int = 0, width: int = WIDTH) -> tuple[ClipSpec, ...]:
     """Plan what a person enrols with: `ENROLMENTS` photographs from the front, at rest, each in another light."""
     whole = plan_clip(GateKind.GENUINE, person, [Action.BLINK], seed=seed, width=width).parts[0]
@@ -312,9 +383,10 @@ def plan_photographs(person: int, *, seed: int = 0, width: int = WIDTH) -> tuple
     return tuple(replace(alone, clip=_FIRST_PHOTOGRAPH + number) for number in range(ENROLMENTS))
 
 
-def draw_photographs(person: int, *, seed: int = 0, width: int = WIDTH) -> list[Pixels]:
-    """Draw what a person enrols with: (H, W, 3) uint8 each."""
-    return [_cut(draw_clip(spec).rgb[0], spec) for spec in plan_photographs(person, seed=seed, width=width)]
+def draw_photographs(person: int, *, seed: int = 0, width: int = WIDTH, count: int = ENROLMENTS) -> list[Pixels]:
+    """Draw the first `count` photographs that a person enrols with: (H, W, 3) uint8 each."""
+    planned = plan_photographs(person, seed=seed, width=width)[:count]
+    return [_cut(draw_clip(spec).rgb[0], spec) for spec in planned]
 
 
 def film(frames: Iterable[Pixels]) -> bytes:
@@ -332,9 +404,10 @@ def film(frames: Iterable[Pixels]) -> bytes:
 def write_clip(frames: GateFrames, path: Path) -> None:
     """Write the colour frames: motion JPEG where the name ends in ``.mjpeg``, else the video of the drawn sets (.mov).
 
-    Both are played at 30 frames a second, whatever the clip's own rate is.
+    Both are played at 30 frames a second; a clip of fewer keeps its pace, as each frame is shown several times.
     """
-    content = film(frames.rgb) if path.suffix == ".mjpeg" else video(np.stack(frames.rgb))
+    played = _in_time(frames.rgb, frames.seconds)
+    content = film(played) if path.suffix == ".mjpeg" else video(np.stack(played))
     write_atomically(path, content)
 
 
@@ -344,7 +417,7 @@ def plan_gate(
     seed: int = 0,
     preset: str = "paper",
     width: int = WIDTH,
-    frames_per_second: int = FRAMES_PER_SECOND,
+    frames_per_second: int = DRAWN_RATE,
 ) -> PlannedSet:
     """Plan a set of `subjects` people: photographs, and a clip of each kind, which are asked for two actions.
 
@@ -356,7 +429,7 @@ def plan_gate(
         seed: of every random number.
         preset: easy, paper or hard.
         width: of a frame.
-        frames_per_second: of what is drawn; files are played at 30.
+        frames_per_second: of what is drawn; a file has 30, so that a frame is shown several times.
 
     Raises:
         UsageError: too few or too many subjects, or an unknown preset.
@@ -381,7 +454,7 @@ def plan_gate(
                 person,
                 pairs[(7 * place + 3) % len(pairs)],
                 seed=seed,
-                number=number + (len(GateKind) + 1) * (place % 4),  # odd, so that papers and screens take turns
+                number=number + (2 * len(GateKind) + 1) * (place % 4),  # odd, so that papers and screens take turns
                 width=width,
                 frames_per_second=frames_per_second,
             )
@@ -406,6 +479,20 @@ def plan_gate(
             "pace": repr(_PACE),
         },
     )
+
+
+def _species(kind: GateKind, number: int) -> DrawnSpecies:
+    """The instrument; papers and screens take turns."""
+    chosen = {GateKind.PRINT: PAPERS, GateKind.REPLAY: tuple(itertools.chain(*SCREENS))}
+    chosen[GateKind.MASK] = (DrawnSpecies.MASK_3D,)
+    species = chosen.get(kind, (DrawnSpecies.BONA_FIDE,))
+    return species[number % len(species)]
+
+
+def _film_order(seed: int, person: int, number: int) -> tuple[Action, ...]:
+    """The order in which a film shows all actions, whatever is asked for."""
+    order = np.random.default_rng([seed, person, number]).permutation(len(Action))
+    return tuple(tuple(Action)[place] for place in order)
 
 
 def _done(kind: GateKind, asked: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -458,6 +545,8 @@ def _frames(clip: GateClip, drawn: Sequence[DrawnClip]) -> GateFrames:
     assert rgb is not None
     if clip.kind is GateKind.BLACK_SENSORS:
         infrared, depth = ([np.zeros(frame.shape[:2], np.uint8) for frame in rgb] for _ in range(2))
+    if clip.kind in INJECTED:
+        rgb = [read_image(jpeg(frame, INJECTED_QUALITY)) for frame in rgb]
     return GateFrames(rgb, [frame / clip.frames_per_second for frame in range(len(rgb))], infrared, depth)
 
 
@@ -480,7 +569,15 @@ def _planned(clip: GateClip, file: str, subject: str) -> PlannedClip:
 
 def _encode(first: DrawnClip, *, clip: GateClip) -> list[bytes]:
     """Encode the first part, which is drawn, and draw what follows it."""
-    return [video(np.stack(_frames(clip, [first, *map(draw_clip, clip.parts[1:])]).rgb))]
+    frames = _frames(clip, [first, *map(draw_clip, clip.parts[1:])])
+    return [video(np.stack(_in_time(frames.rgb, frames.seconds)))]
+
+
+def _in_time(frames: Sequence[Pixels], seconds: Sequence[float]) -> list[Pixels]:
+    """The frames as often as they are shown at 30 a second."""
+    apart = seconds[1] - seconds[0] if len(seconds) > 1 else 0.0
+    times = max(1, round(apart * FRAMES_PER_SECOND))
+    return [frame for frame in frames for _ in range(times)]
 
 
 def _told_of(clip: GateClip) -> dict[str, object]:

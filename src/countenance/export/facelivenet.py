@@ -1,23 +1,18 @@
 """A FaceLiveNet as one ONNX graph: the bytes of faces go in; templates and, in the same pass, probabilities come out.
 
 Whitening and softmax are in the graph, so that whoever runs it hands over pixels as they were cut out. Normalisations
-are folded into the convolutions before them, and the scale of a residual into the convolution that leads back. The
-graph is written node by node from the network's own parts: the same network gives the same bytes anywhere, and none of
-the machine that wrote them. A newer opset than 17 would add nothing, and fewer engines read it.
+are folded into the convolutions before them, and the scale of a residual into the convolution that leads back.
 """
 
 import copy
-from importlib import metadata
 from typing import Any, Final
 
 import numpy as np
-import onnx
-import torch
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from countenance.export.graph import Graph
 from countenance.networks.facelivenet import FaceLiveNet, TaskBranch
 from countenance.networks.inception_resnet_v1 import SIDE, Convolution, Reduction, Residual, fused
 
@@ -26,8 +21,6 @@ TEMPLATES: Final = "templates"
 PROBABILITIES: Final = "probabilities"
 EXPRESSIONS: Final = "expressions"
 """Of the file's own properties: which expressions the probabilities are of, in their order, with commas between."""
-OPSET = 17
-_IR_VERSION = 8  # that came with it
 _LEAST_LENGTH = 1e-12  # as of torch.nn.functional.normalize
 
 
@@ -42,7 +35,7 @@ def facelivenet_onnx(network: FaceLiveNet) -> bytes:
         are "templates" (N, D) float32 of length 1 and, where the network has expressions to tell, "probabilities"
         (N, E) float32, rows that sum to 1.
     """
-    graph = _Graph()
+    graph = Graph()
     judging = fused(copy.deepcopy(network))
     middle, top = _trunk(graph, judging, _whitened(graph))
     outputs = [(TEMPLATES, judging.features)]
@@ -53,66 +46,11 @@ def facelivenet_onnx(network: FaceLiveNet) -> bytes:
         logits = graph.add("Relu", logits) if judging.rectified_logits else logits
         graph.add("Softmax", logits, axis=1, out=PROBABILITIES)
         outputs.append((PROBABILITIES, len(judging.expressions)))
-    return graph.file(outputs, {EXPRESSIONS: ",".join(judging.expressions)})
+    faces = helper.make_tensor_value_info(FACES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
+    return graph.file("facelivenet", faces, outputs, {EXPRESSIONS: ",".join(judging.expressions)})
 
 
-class _Graph:
-    """Nodes and tensors as they are added; a name is that of one node's output or of one tensor."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.tensors: list[TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:
-        """Add a node and return the name of what it puts out."""
-        out = out or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **attributes))
-        return out
-
-    def tensor(self, values: NDArray[np.float32] | torch.Tensor) -> str:
-        """Add a tensor and return its name."""
-        name = f"tensor_{len(self.tensors)}"
-        held = values.detach().numpy() if isinstance(values, torch.Tensor) else values
-        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(held, np.float32), name))
-        return name
-
-    def convolution(self, conv: nn.Conv2d, maps: str, *, scale: float = 1.0) -> str:
-        """Add a convolution times a scale."""
-        assert conv.bias is not None
-        height, width = (int(length) for length in conv.padding)
-        return self.add(
-            "Conv",
-            maps,
-            self.tensor(conv.weight * scale),
-            self.tensor(conv.bias * scale),
-            kernel_shape=conv.kernel_size,
-            strides=conv.stride,
-            pads=[height, width, height, width],
-        )
-
-    def file(self, outputs: list[tuple[str, int]], properties: dict[str, str]) -> bytes:
-        """Return the file of a checked model that puts out (N, width) for each of `outputs`."""
-        graph = helper.make_graph(
-            self.nodes,
-            "facelivenet",
-            [helper.make_tensor_value_info(FACES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name, width in outputs],
-            self.tensors,
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=_IR_VERSION,
-            producer_name="countenance",
-            producer_version=metadata.version("countenance"),
-        )
-        helper.set_model_props(model, properties)
-        onnx.checker.check_model(model, full_check=True)
-        written: bytes = model.SerializeToString(deterministic=True)
-        return written
-
-
-def _whitened(graph: _Graph) -> str:
+def _whitened(graph: Graph) -> str:
     """(N, 3, 160, 160), as `inception_resnet_v1.whitened` does it of [0, 1]: here of grey levels, 0 to 255."""
     every: Any = {"axes": [1, 2, 3], "keepdims": 1}
     levels = graph.add("Cast", FACES, to=TensorProto.FLOAT)
@@ -122,14 +60,14 @@ def _whitened(graph: _Graph) -> str:
     return graph.add("Transpose", graph.add("Div", centred, graph.add("Max", deviation, least)), perm=[0, 3, 1, 2])
 
 
-def _trunk(graph: _Graph, network: FaceLiveNet, maps: str) -> tuple[str, str]:
+def _trunk(graph: Graph, network: FaceLiveNet, maps: str) -> tuple[str, str]:
     trunk = network.trunk
     for part in (trunk.stem, trunk.blocks_35, trunk.reduction_a, trunk.blocks_17):
         maps = _added(graph, part, maps)
     return maps, _added(graph, trunk.reduction_b, maps)
 
 
-def _branch(graph: _Graph, branch: TaskBranch, maps: str) -> str:
+def _branch(graph: Graph, branch: TaskBranch, maps: str) -> str:
     """(N, D), of any length."""
     if branch.reduction_b is not None:
         maps = _added(graph, branch.reduction_b, maps)
@@ -140,7 +78,7 @@ def _branch(graph: _Graph, branch: TaskBranch, maps: str) -> str:
     return graph.add("Flatten", pooled)
 
 
-def _head(graph: _Graph, head: nn.Sequential, values: str) -> str:
+def _head(graph: Graph, head: nn.Sequential, values: str) -> str:
     for part in head:
         if isinstance(part, nn.Linear):
             values = graph.add("Gemm", values, graph.tensor(part.weight), graph.tensor(part.bias), transB=1)
@@ -150,13 +88,13 @@ def _head(graph: _Graph, head: nn.Sequential, values: str) -> str:
     return values
 
 
-def _of_length_1(graph: _Graph, features: str) -> str:
+def _of_length_1(graph: Graph, features: str) -> str:
     length = graph.add("ReduceL2", features, axes=[1], keepdims=1)
     least = graph.tensor(np.full(1, _LEAST_LENGTH, np.float32))
     return graph.add("Div", features, graph.add("Max", length, least), out=TEMPLATES)
 
 
-def _added(graph: _Graph, part: nn.Module, maps: str) -> str:
+def _added(graph: Graph, part: nn.Module, maps: str) -> str:
     """A part of the trunk or of a branch, whose normalisations are folded."""
     if isinstance(part, nn.Sequential):
         for each in part:

@@ -7,8 +7,9 @@ would do, if it were not for its frames, which are known again.
 
 Every clip that is judged is decided on once: decision, signed receipt, failure and the line in the audit log are one
 transaction. Frames that were shown in an attempt before, in whosever, prove nothing. Five failures within three minutes
-lock a person for three more. What is refused without a look at the clip (locked, too late, used before) has neither
-scores nor a receipt, and is written to the audit log alone.
+lock a person for three more; a challenge that was drawn, and so told, is one until it is answered well, or whoever
+does not like it would draw another one. What is refused without a look at the clip (locked, too late, used before) has
+neither scores nor a receipt, and is written to the audit log alone.
 
 A clip is a file: nothing here can know that a camera made it, or when. With a nonce it must at least have had the time
 to come about: a clip that lasts longer than its challenge is old was recorded before it.
@@ -24,15 +25,16 @@ from typing import Any
 
 from countenance.challenge import LOCK_LOOK_BACK_SECONDS, ChallengeRules, draw_challenge, locked_until
 from countenance.challenge import begin as begin_challenge
-from countenance.errors import ChallengeReplayed, UnknownSession, UsageError
+from countenance.errors import ChallengeReplayed, PersonLocked, UnknownSession, UsageError
 from countenance.files import existing_file
 from countenance.gate.authenticator import Authenticator, authenticate_clip
 from countenance.gate.decisions import receipt_of, refused_too
 from countenance.gate.enrolling import recogniser_name
 from countenance.gate.local import LocalGate, opened
 from countenance.gate.networks import load_networks, model_digest
+from countenance.gate.recordings import Recording
 from countenance.gate.session import GateDecision, Session
-from countenance.policy import Policy, read_policy
+from countenance.policy import CheckKind, Policy, read_policy
 from countenance.receipts import sign, start_chain
 from countenance.shipped import FACELIVENET_SLIM
 from countenance.store.audit import LOCAL
@@ -169,9 +171,6 @@ def issue_challenge(
     with opened(folder) as local:
         moment = now()
         _refuse_unknown(local, subject, judged_by)
-        until = _locked_until(local, subject, moment)
-        if until is not None:
-            return IssuedChallenge(subject=subject, session=None, locked=until)
         challenge = draw_challenge(rules, random=random, now=moment, without=without)
         identifier = random(_IDENTIFIER_BYTES).hex()
         session = Session(
@@ -181,13 +180,16 @@ def issue_challenge(
             policy=judged_by.digest,
             head=start_chain(identifier, challenge.nonce),
         )
-        _keep(local, session, moment)
+        try:
+            _keep(local, session, moment, told=True)
+        except PersonLocked:
+            return IssuedChallenge(subject=subject, session=None, locked=_locked_until(local, subject, moment))
     return IssuedChallenge(subject=subject, session=session)
 
 
 def authenticate(
     subject: str,
-    clip: str | os.PathLike[str],
+    clip: str | os.PathLike[str] | Recording,
     *,
     folder: str | os.PathLike[str] | None = None,
     challenge: Sequence[Action] | None = None,
@@ -200,7 +202,7 @@ def authenticate(
 
     Args:
         subject: the name that is claimed.
-        clip: the video file.
+        clip: the video file; or a recording, where there are infrared and depth too.
         folder: of the gallery.
         challenge: what the clip was recorded for, in this order; `TO_ORDER` where a nonce is not named either.
         nonce: of a challenge that `issue_challenge` drew.
@@ -209,24 +211,32 @@ def authenticate(
         now: the clock, seconds since the epoch.
 
     Raises:
-        InputError: the clip cannot be read.
+        InputError: the clip cannot be read, or the planes of other sensors do not fit it.
         UnknownSubject: nobody of that name is enrolled.
         TemplateVersion: the person was enrolled with another recogniser than the policy names.
         UnknownSession: no challenge with this nonce was drawn for this person here.
         ChallengeExpired: it was drawn under another policy.
-        UsageError: actions that cannot be asked for, actions and a nonce, an unknown policy or network.
+        UsageError: actions that cannot be asked for, actions and a nonce, an unknown policy or network, planes of
+            sensors that the policy does not ask.
         DataError: there is no gallery, or weights cannot be had.
     """
     if challenge is not None and nonce is not None:
         raise UsageError(expected="actions or a nonce", came="both", remedy="the nonce says which actions were drawn")
-    existing_file(clip, expected="a clip")
+    recording = clip if isinstance(clip, Recording) else Recording(clip=clip)
+    existing_file(recording.clip, expected="a clip")
     judged_by = read_policy(policy)
+    if recording.sensors and not any(rule.kind is CheckKind.PRESENTATION_SENSORS for rule in judged_by.checks):
+        raise UsageError(
+            expected=f"a clip in colour alone, as the policy {judged_by.name} judges it",
+            came=f"{' and '.join(recording.sensors)} too",
+            remedy="name --policy sensors, or leave them out",
+        )
     asked = TO_ORDER if challenge is None else tuple(challenge)
     with opened(folder) as local:
         moment = now()
         _refuse_unknown(local, subject, judged_by)
-        until = _locked_until(local, subject, moment)
         stored = None if nonce is None else _drawn(local, subject, nonce)
+        until = _locked_until(local, subject, moment, besides=None if stored is None else stored.identifier)
         if until is not None:
             return _refused(local, subject, Reason.LOCKED, moment, locked=until)
         if stored is not None and (stored.spent is not None or moment >= stored.expires):
@@ -238,7 +248,7 @@ def authenticate(
         gate = Authenticator(policy=judged_by, networks=networks, rules=rules, vault=local.vault)
         try:
             session = begun or _to_order(local, gate, subject, asked, moment)
-            return _judged(local, gate, session, clip, moment, drawn=begun is not None)
+            return _judged(local, gate, session, recording, moment, drawn=begun is not None)
         except ChallengeReplayed:  # by another process, while this one looked at the clip
             return _refused(local, subject, Reason.USED_BEFORE, moment)
 
@@ -247,7 +257,7 @@ def _judged(
     local: LocalGate,
     gate: Authenticator,
     session: Session,
-    clip: str | os.PathLike[str],
+    recording: Recording,
     moment: float,
     *,
     drawn: bool,
@@ -256,11 +266,11 @@ def _judged(
     subject = session.subject
     references = local.store.templates_of(subject, gate.model, gate.weights)
     decision, ended = authenticate_clip(
-        gate, clip, references, session=session, seen_before=lambda digests: _seen_before(local, digests, moment)
+        gate, recording, references, session=session, seen_before=lambda digests: _seen_before(local, digests, moment)
     )
     newest = ended.state.challenge.issued if ended.seconds is None else ended.seconds
     decided = moment if drawn else max(moment, newest)  # a clip to order brings its own time
-    until = _locked_until(local, subject, decided)
+    until = _locked_until(local, subject, decided, besides=session.identifier)
     against = {Reason.LOCKED: until is not None, Reason.USED_BEFORE: newest > decided}
     decision = refused_too(decision, [reason for reason, holds in against.items() if holds])
     key, public = local.signer()
@@ -301,8 +311,9 @@ def _refuse_unknown(local: LocalGate, subject: str, policy: Policy) -> None:
     local.store.templates_of(subject, name, model_digest(name))
 
 
-def _locked_until(local: LocalGate, subject: str, moment: float) -> float | None:
-    return locked_until(local.store.failures(subject, since=moment - LOCK_LOOK_BACK_SECONDS), moment)
+def _locked_until(local: LocalGate, subject: str, moment: float, *, besides: str | None = None) -> float | None:
+    failures = local.store.failures(subject, since=moment - LOCK_LOOK_BACK_SECONDS, besides=besides)
+    return locked_until(failures, moment)
 
 
 def _drawn(local: LocalGate, subject: str, nonce: str) -> StoredSession:
@@ -338,7 +349,7 @@ def _to_order(local: LocalGate, gate: Authenticator, subject: str, actions: Sequ
     return session
 
 
-def _keep(local: LocalGate, session: Session, moment: float) -> None:
+def _keep(local: LocalGate, session: Session, moment: float, *, told: bool = False) -> None:
     local.store.create_session(
         session.identifier,
         subject=session.subject,
@@ -346,6 +357,7 @@ def _keep(local: LocalGate, session: Session, moment: float) -> None:
         key_id=LOCAL,
         expires=session.expires,
         state={"session": session.as_json()},
+        told=told,
         now=moment,
     )
 

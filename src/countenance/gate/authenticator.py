@@ -43,7 +43,6 @@ from countenance.challenge import (
     observe,
 )
 from countenance.challenge import begin as begin_challenge
-from countenance.clips import ClipReader
 from countenance.errors import (
     ChallengeExpired,
     ManyFaces,
@@ -61,6 +60,7 @@ from countenance.faces.quality import QualityLimits, advice, measure_quality
 from countenance.gallery import Gallery
 from countenance.gate.enrolling import EnrolmentRules, admit_photographs, compare_photographs, recogniser_name
 from countenance.gate.networks import EXPRESSIVE, Networks
+from countenance.gate.recordings import Recording
 from countenance.gate.session import Feedback, Frame, GateDecision, Recent, SeenFrame, Session, Tally
 from countenance.images import ImageLimits, read_image, read_plane
 from countenance.loading.aligned_sensors import why_empty
@@ -102,6 +102,7 @@ class _Shown:
 
     frame: Frame
     pixels: Pixels
+    planes: Mapping[Modality, Pixels]
     face: Face
     pose: HeadPose
 
@@ -227,7 +228,8 @@ class Authenticator:
             The session with what was seen, and what to tell the person.
 
         Raises:
-            InputError: the bytes are no picture, or a too large one; planes of another size or kind.
+            InputError: the bytes are no picture, or a too large one; planes of another size or kind than the picture,
+                whether the policy asks for them or not.
             OutOfOrder: the frame is not later than the one before, or than the challenge.
             ChallengeExpired: the session was begun under another policy.
             TemplateVersion: references of another length.
@@ -246,10 +248,14 @@ class Authenticator:
                 remedy="pass the times at which frames came in, by one clock",
             )
         pixels = self._pixels(frame)
+        planes = {
+            modality: _plane(part, modality, pixels.shape, self._frame_limits)
+            for modality, part in frame.planes.items()
+        }
         seen = replace(
             session, frames=session.frames + 1, seconds=frame.seconds, head=chain(session.head, frame.content)
         )
-        shown, told = self._shown(seen, frame, pixels)
+        shown, told = self._shown(seen, frame, pixels, planes)
         if shown is None or told:
             if recent is not None:
                 recent.break_off()
@@ -343,7 +349,9 @@ class Authenticator:
             return read_image(frame.image, limits=self._frame_limits, name="the frame")
         return rgb_image(frame.image)
 
-    def _shown(self, session: Session, frame: Frame, pixels: Pixels) -> tuple[_Shown | None, tuple[Reason, ...]]:
+    def _shown(
+        self, session: Session, frame: Frame, pixels: Pixels, planes: Mapping[Modality, Pixels]
+    ) -> tuple[_Shown | None, tuple[Reason, ...]]:
         """Find the face and measure it: None where there is not exactly one, and the advice."""
         try:
             face = only_face(self.networks.detector.detect(pixels), name="the frame")
@@ -352,7 +360,7 @@ class Authenticator:
             return None, (Reason.NO_FACE,)
         except ManyFaces:
             return None, (Reason.MANY_FACES,)
-        shown = _Shown(frame=frame, pixels=pixels, face=face, pose=quality.pose)
+        shown = _Shown(frame=frame, pixels=pixels, planes=planes, face=face, pose=quality.pose)
         return shown, advice(quality, self._limits, ahead=not _is_turning(session.state))
 
     def _astray(self, state: ChallengeState, shown: _Shown | None) -> ChallengeState:
@@ -417,7 +425,7 @@ class Authenticator:
 
     def _by_sensors(self, rule: CheckRule, shown: _Shown) -> float | None:
         judge = self.networks.sensors.get(rule.network or "")
-        planes = None if judge is None else self._planes(shown, judge.modalities)
+        planes = None if judge is None else _asked_planes(shown, judge.modalities)
         if judge is None or planes is None:
             return None
         square = square_box(np.asarray([shown.face.box], np.float64))
@@ -428,22 +436,6 @@ class Authenticator:
                 for modality, plane in planes.items()
             }
         )
-
-    def _planes(self, shown: _Shown, modalities: Sequence[Modality]) -> dict[Modality, Pixels] | None:
-        """Return (H, W, C) of each sensor; None where one did not come, or shows nothing.
-
-        Raises:
-            InputError: one that cannot be read, or of another size or kind.
-        """
-        given = {Modality.INFRARED: shown.frame.infrared, Modality.DEPTH: shown.frame.depth}
-        planes: dict[Modality, Pixels] = {Modality.RGB: shown.pixels}
-        for modality, part in given.items():
-            if modality in modalities and part is not None:
-                planes[modality] = _plane(part, modality, shown.pixels.shape, self._frame_limits)
-        told = {modality: planes[modality] for modality in modalities if modality in planes}
-        if len(told) < len(modalities) or any(why_empty(plane, modality) for modality, plane in told.items()):
-            return None
-        return told
 
     def _by_windows(self, session: Session, recent: Recent | None) -> Session:
         """Judge the window that the last frames make, if they do, and begin the next one with its last frame."""
@@ -528,7 +520,7 @@ class Authenticator:
 
 def authenticate_clip(
     authenticator: Authenticator,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Recording,
     references: Templates,
     *,
     session: Session,
@@ -539,7 +531,7 @@ def authenticate_clip(
 
     Args:
         authenticator: the gate.
-        path: of the video file.
+        path: of the video file; or a recording, where there are infrared and depth too.
         references: (K, D) templates of the claimed name.
         session: that was begun for this clip.
         frames_per_second: how many are looked at, at most.
@@ -549,23 +541,23 @@ def authenticate_clip(
         The decision, and the session as it ended, with the head of the chain of frames.
 
     Raises:
-        MissingFile, UnreadableImage, ImageTooLarge, TooFewFrames: as for `ClipReader`.
+        MissingFile, UnreadableImage, ImageTooLarge, TooFewFrames, WrongModality: as for `Recording.frames`.
         UsageError: not a positive number of frames a second.
         TemplateVersion: references of another length.
     """
     if not 0 < frames_per_second < math.inf:
         raise UsageError(expected="frames a second above 0", came=f"{frames_per_second:g}", remedy="for example 10")
-    reader, recent = ClipReader(path), Recent()
+    recording, recent = path if isinstance(path, Recording) else Recording(clip=path), Recent()
     digests: list[bytes] = []
     start = session.state.challenge.issued + _AFTER
     due = 0.0
-    for seconds, pixels in zip(reader.timeline.seconds.tolist(), reader, strict=False):
+    for seconds, pixels, planes in recording.frames():
         if not session.is_open:
             break
         if seconds >= due - _EARLY / frames_per_second:
             due = max(due, seconds - 0.5 / frames_per_second) + 1 / frames_per_second
-            frame = Frame(image=pixels, seconds=start + seconds)
-            digests.append(frame.digest)
+            frame = Frame(image=pixels, seconds=start + seconds, **planes)
+            digests.append(frame.picture_digest)
             session, _ = authenticator.look(session, frame, references, recent=recent)
     newest = session.state.seconds if session.seconds is None else session.seconds
     decision = authenticator.conclude(session, now=newest or start, seen_before=seen_before(digests))
@@ -637,6 +629,15 @@ def _cosine(references: Templates | None, template: NDArray[np.float32] | None) 
     centre = references.mean(axis=0, dtype=np.float64)
     length = float(np.linalg.norm(centre) * np.linalg.norm(template))
     return float(centre @ template) / length if length > 0 else None
+
+
+def _asked_planes(shown: _Shown, modalities: Sequence[Modality]) -> dict[Modality, Pixels] | None:
+    """Return (H, W, C) of each sensor; None where one did not come, or shows nothing."""
+    planes = {Modality.RGB: shown.pixels, **shown.planes}
+    told = {modality: planes[modality] for modality in modalities if modality in planes}
+    if len(told) < len(modalities) or any(why_empty(plane, modality) for modality, plane in told.items()):
+        return None
+    return told
 
 
 def _plane(part: bytes | Pixels, modality: Modality, shape: tuple[int, ...], limits: ImageLimits) -> Pixels:

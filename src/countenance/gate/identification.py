@@ -8,8 +8,8 @@ and none of these searches should find anyone. It is conformal: one more exchang
 match of n such searches with a chance of at most (k + 1) / (n + 1): k - 1 others are above it at most, and the two
 people of the pair that is most alike share a score.
 
-Every comparison is made: 100,000 templates of 128 numbers are 51 MB, read through once for a search. An index that
-answers approximately (FAISS) is not used; it would pay beyond that.
+Every comparison is made: 100,000 templates of 128 numbers are 51 MB, read through once for a search. No index is used:
+FAISS's exact one saves a millisecond of five there, and its approximate ones lose people (docs/log.md).
 """
 
 import math
@@ -38,7 +38,8 @@ RATE = 0.01
 TOP = 5
 SEARCHES = 2_000
 """People at most by whose searches a threshold is chosen; with 1 % of them the rate's standard error is 0.2 %."""
-_PEOPLE = 256  # of a block of searches
+_PEOPLE = 256  # of a block of searches, at most
+_SCORES = 2**24  # of a block for a template each, so that a large gallery takes no more memory
 
 Templates = NDArray[np.float32]
 
@@ -158,7 +159,7 @@ class SearchMatrix:
         ends = np.append(self.first[1:], len(self.templates))
         sought = np.unique(np.linspace(0, len(self) - 1, min(people, len(self))).astype(np.intp))
         best = np.empty(len(sought))
-        for block in _slices(len(sought)):
+        for block in _slices(len(sought), max(1, min(_PEOPLE, _SCORES // len(self.templates)))):
             chosen = sought[block]
             counts = ends[chosen] - self.first[chosen]
             begins = np.append(0, np.cumsum(counts)[:-1])
@@ -271,5 +272,5 @@ def identify_photograph(
     return identify(template, matrix, point, model=gallery.model, top=top)
 
 
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _PEOPLE, count)) for start in range(0, count, _PEOPLE))
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))

@@ -12,8 +12,8 @@ gallery of an earlier release (gallery.json) is taken over by whatever opens the
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from countenance.admission import Admission, screen_for
+from countenance.challenge import ChallengeRules
 from countenance.clips import is_clip
-from countenance.errors import MissingFile, TemplateVersion, UsageError, WrongKey
+from countenance.errors import MissingFile, TemplateVersion, UsageError
 from countenance.faces.detection import Detector
-from countenance.files import existing_file, write_private
+from countenance.files import existing_file
 from countenance.gallery import Audit, Gallery, Templates, audit, empty_gallery
 from countenance.gate.enrolling import (
     EnrolmentRules,
@@ -35,23 +36,23 @@ from countenance.gate.enrolling import (
     photographs_of_clip,
 )
 from countenance.gate.former_gallery import has_former_gallery, take_over
-from countenance.gate.networks import Networks, model_digest
+from countenance.gate.networks import Networks, load_networks, model_digest
 from countenance.images import read_image
 from countenance.names import refuse_name
-from countenance.policy import CheckKind, CheckRule, Combination, Combine, Policy
+from countenance.policy import CheckKind, CheckRule, Combination, Combine, Policy, read_policy, still_checks
 from countenance.progress import Progress, unheard
 from countenance.receipts import new_signing_key_file, read_signing_key
 from countenance.recognisers import StatedRecogniser, stated_recogniser
 from countenance.released import detector
 from countenance.screening import Screen
-from countenance.store.backup import restore
 from countenance.store.database import Store, open_store
 from countenance.store.enrolments import Forgotten, Person
 from countenance.store.place import DATABASE, gallery_folder
-from countenance.vault import KEY_FILE, KEYS, Vault, new_key, read_key_file
-from countenance.vocabulary import Reason
+from countenance.vault import Vault
+from countenance.vocabulary import Action, Reason
 
 MODEL = "sface"
+_NO_EXPRESSION = ChallengeRules(actions=(Action.TURN_LEFT, Action.TURN_RIGHT))  # no network that reads one is built
 
 Pixels = NDArray[np.uint8]
 
@@ -162,25 +163,35 @@ class LocalEnrolment:
 class _Door:
     """What `enrol_person` asks of a gate: one recogniser, and the screen of the folder."""
 
-    def __init__(self, stated: StatedRecogniser, finder: Detector, screen: Screen | None) -> None:
+    def __init__(
+        self, stated: StatedRecogniser, finder: Detector, screen: Screen | None, *, live: Policy | None = None
+    ) -> None:
         self.model, self.weights = stated.name, model_digest(stated.name)
         rule = CheckRule(name="verification", kind=CheckKind.VERIFICATION, network=stated.name, point=stated.point)
-        together = Combine(how=Combination.ALL, parts=(rule.name,))
-        self._policy = Policy(name="enrolment", version=1, checks=(rule,), combine=together)
-        self._networks = Networks(detector=finder, recognisers={stated.name: stated.build(1)})
-        self._rules = EnrolmentRules(screen=screen)
+        asked = () if live is None else still_checks(live)
+        stills = tuple(replace(each, name=f"live-{place}") for place, each in enumerate(asked, start=1))
+        self._policy = _all_of(rule, *stills)
+        judges = load_networks(_all_of(*stills), _NO_EXPRESSION).stills if stills else {}
+        self._networks = Networks(detector=finder, recognisers={stated.name: stated.build(1)}, stills=judges)
+        self._rules = EnrolmentRules(screen=screen, presentation=live is not None)
 
     def admit(self, photographs: Sequence[Pixels], others: Gallery) -> tuple[Templates, Admission]:
         return admit_photographs(photographs, others, networks=self._networks, policy=self._policy, rules=self._rules)
 
 
-def enrol(
+def _all_of(*rules: CheckRule) -> Policy:
+    together = Combine(how=Combination.ALL, parts=tuple(rule.name for rule in rules))
+    return Policy(name="enrolment", version=1, checks=rules, combine=together)
+
+
+def enrol(  # noqa: PLR0913 - each is something else that an enrolment may be asked for
     subject: str,
     pictures: Sequence[str | os.PathLike[str]],
     *,
     folder: str | os.PathLike[str] | None = None,
     model: str = MODEL,
     detect: str = "yunet",
+    live: str | None = None,
     consent: Mapping[str, Any] | None = None,
     again: bool = False,
     now: Callable[[], float] = time.time,
@@ -193,6 +204,8 @@ def enrol(
         folder: as for `store.place.gallery_folder`; a gallery is begun where there is none.
         model: the recogniser; one for all who are enrolled.
         detect: the face detector, "yunet" or "mtcnn".
+        live: a policy, a shipped name or a file, whose checks of still presentations every photograph must pass: a live
+            face, no picture of one. They judge a camera's frames, and refuse many a good passport photograph.
         consent: what the person agreed to, as JSON holds it.
         again: somebody who is enrolled, whose templates these replace.
         now: the clock, seconds since the epoch.
@@ -201,7 +214,8 @@ def enrol(
         InputError: a picture cannot be read, shows no face, or shows two.
         EnrolmentError: the name is taken, or with `again` nobody's; gallery or screen belong to another recogniser.
         DataError: a file is missing or damaged.
-        UsageError: no picture, a name that cannot be one, an unknown recogniser or detector.
+        UsageError: no picture, a name that cannot be one, an unknown recogniser or detector, a policy that has no
+            check of still presentations.
     """
     if not pictures:
         raise UsageError(expected="at least one photograph", came="none", remedy="name one")
@@ -209,15 +223,17 @@ def enrol(
     stated = stated_recogniser(model)
     threshold, weights = stated.point.value, model_digest(model)
     screen = screen_for(gallery_folder(folder), model, weights)
+    asked = None if live is None else read_policy(live)
     for path in pictures:
         existing_file(path, expected="a photograph or a clip")
     finder = detector(detect)
+    door = _Door(stated, finder, screen, live=asked)
     photographs = [pixels for path in pictures for pixels in _photographs(path, finder)]
     with opened(folder, make=True) as local:
         if not again:  # who is enrolled again may be the first one of a new recogniser
             _refuse_outdated(local.store, model, weights)
         done = enrol_person(
-            _Door(stated, finder, screen),
+            door,
             local.store,
             subject,
             photographs,
@@ -295,104 +311,7 @@ def export_subject(
         MissingFile: there is no gallery.
     """
     with opened(folder) as local:
-        told = local.store.export_subject(subject)
-    if not templates:
-        bare = [{key: value for key, value in row.items() if key != "values"} for row in told["templates"]]
-        return {**told, "templates": bare}
-    return told
-
-
-def backup_gallery(path: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None) -> Path:
-    """Copy the store as of one moment to a new file (mode 0600); the keys and the screen are not in it.
-
-    Raises:
-        UsageError: something is there already, or the place cannot be written to.
-        MissingFile: there is no gallery.
-    """
-    with opened(folder) as local:
-        return local.store.backup(path)
-
-
-def restore_gallery(
-    path: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None
-) -> tuple[Person, ...]:
-    """Make a store from a backup, where none is; return who is enrolled in it.
-
-    Args:
-        path: of the backup.
-        folder: as for `store.place.gallery_folder`; the key file that was beside the store is there already, or the
-            key is in the environment.
-
-    Raises:
-        UsageError: there is a gallery.
-        MissingFile: there is no backup.
-        WrongKey: there is no key, or it is not the one that sealed what is in the backup.
-        StoreError: it is no backup of ours, damaged, or of a newer release.
-    """
-    existing_file(path, expected="a backup")
-    place = gallery_folder(folder)
-    database, key = place / DATABASE, Path(f"{place / DATABASE}.key")
-    if database.exists() or has_former_gallery(place):
-        raise UsageError(
-            expected=f"no gallery in {place}", came="one", remedy="move it away, whole, or name another folder"
-        )
-    if not (key.exists() or KEYS in os.environ or KEY_FILE in os.environ):
-        raise WrongKey(
-            expected=f"the key of the backup in {key}, ${KEYS} or ${KEY_FILE}",
-            came="none of them",
-            remedy="put the key file there first; without it nothing in the backup can be opened",
-        )
-    Vault.beside(database)  # refuses a damaged key before anything is written
-    restore(f"sqlite:///{database}", path)
-    try:
-        with opened(place) as local:
-            return local.store.people()
-    except WrongKey:
-        for beside in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def rotate_gallery(*, folder: str | os.PathLike[str] | None = None, drop: bool = False) -> int:
-    """Seal everything again under another key; return how many values.
-
-    The key file beside the store gets a new key before the old ones; where the key is configured in the environment,
-    its first one is taken, which whoever configures it has put before the old one. Nobody else may have the store open.
-
-    Args:
-        folder: as for `store.place.gallery_folder`.
-        drop: take the old keys out of the key file; older backups cannot be opened with it from then on.
-
-    Raises:
-        UsageError: `drop` where the key is configured in the environment.
-        MissingFile: there is no gallery.
-        WrongKey: a key is missing or damaged.
-    """
-    elsewhere = KEYS in os.environ or KEY_FILE in os.environ
-    if elsewhere and drop:
-        raise UsageError(
-            expected="--drop with a key file beside the gallery",
-            came=f"${KEYS} or ${KEY_FILE}",
-            remedy="take the old key out there",
-        )
-    with opened(folder) as local:
-        if elsewhere:
-            return local.store.rotate(local.vault)
-        file = Path(f"{local.folder / DATABASE}.key")
-        fresh, former = new_key(), file.read_text(encoding="utf-8").split()
-        _put(file, [fresh, *former])  # from here on both open, whatever happens
-        count = local.store.rotate(Vault(read_key_file(file)))
-        if drop:
-            _put(file, [fresh])
-        return count
-
-
-def _put(file: Path, keys: Sequence[str]) -> None:
-    """Write a key file in the place of the one that is there."""
-    part = file.with_name(f"{file.name}.new")
-    with suppress(FileNotFoundError):
-        part.unlink()  # of somebody who was stopped
-    write_private(part, "".join(f"{key}\n" for key in keys).encode()).replace(file)
+        return local.store.export_subject(subject, templates=templates)
 
 
 def _photographs(path: str | os.PathLike[str], finder: Detector) -> list[Pixels]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,16 +15,19 @@ from countenance.clip_scoring import StatedClipNetwork, judge_windows
 from countenance.errors import UsageError
 from countenance.faces.detection import Detector, Face
 from countenance.files import sha256_of
+from countenance.gate.engines import FaceLiveNetEngine, MiniFasNetEngine
 from countenance.networks.facelivenet import FaceLiveNet
+from countenance.networks.facelivenet_recogniser import FaceLiveNetRecogniser
 from countenance.networks.fewframe import FewFrameNetwork
-from countenance.networks.inception_resnet_v1 import cut_box
 from countenance.policy import CheckKind, Policy
-from countenance.presentation_scoring import scores_of, stack_planes
+from countenance.presentation_scoring import judge_surroundings, scores_of, stack_planes
 from countenance.recognisers import StatedRecogniser, stated_recogniser
 from countenance.released import detector, presentation_network
 from countenance.scoring import Recogniser
 from countenance.shipped import (
+    FACE_ALONE,
     FACELIVENET_SLIM,
+    GATE_SLIM,
     StatedNetwork,
     digest_of,
     is_face_live_network,
@@ -32,12 +36,14 @@ from countenance.shipped import (
     stated_network,
     trunk_source,
     trunks_folder,
+    words,
 )
-from countenance.trained import TrainedNetwork
-from countenance.trained_facelivenet import judge_expressions
+from countenance.trained import TrainedNetwork, is_run
 from countenance.vocabulary import Action, Expression, Modality
 from countenance.weights import record
 
+MINIFASNET = "minifasnet"
+"""The released pair for photographs; every other network of a check of presentation is a trained one."""
 EXPRESSIVE = frozenset({Action.HAPPY, Action.SURPRISE})
 """Actions that a network of expressions must see."""
 
@@ -134,6 +140,31 @@ class FewFrameJudge:
         return float(judge_windows(self._network, window[None])[0])
 
 
+class SurroundingsJudge:
+    """A trained network of colour alone that judges one face and what is round it.
+
+    Args:
+        stated: the network; the context of its cut is the one that its card states.
+
+    Raises:
+        UsageError: it reads other sensors.
+    """
+
+    def __init__(self, stated: StatedNetwork) -> None:
+        if tuple(stated.module.modalities) != (Modality.RGB,):
+            raise UsageError(
+                expected="a network of colour alone, for a check of presentation",
+                came=f"{stated.name}, which reads {words(stated.module.modalities)}",
+                remedy=f"name {MINIFASNET} or {GATE_SLIM}, or make the check one of presentation_sensors",
+            )
+        self._module = stated.module.eval()
+        self._context = FACE_ALONE if stated.context is None else stated.context
+
+    def bona_fide_score(self, image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
+        """Return P(bona fide) of the face in a box of a picture (H, W, 3)."""
+        return judge_surroundings(self._module, image, box, context=self._context)
+
+
 class MultiModalJudge:
     """A network of several sensors that judges one presentation at a time.
 
@@ -162,30 +193,20 @@ class MultiModalJudge:
             return float(scores_of(self._network(stacked))[0])
 
 
-class FaceLiveNetReader:
-    """The expressions that a FaceLiveNet tells.
-
-    Args:
-        network: with a second branch.
+def expression_reader(network: FaceLiveNet, *, threads: int = 1) -> FaceLiveNetEngine:
+    """Return what reads the expressions that a FaceLiveNet tells.
 
     Raises:
         UsageError: it tells no expressions, or not those that a challenge may ask for.
     """
-
-    def __init__(self, network: FaceLiveNet) -> None:
-        wanted = {Expression.HAPPY, Expression.SURPRISE}
-        if not wanted <= set(network.expressions):
-            raise UsageError(
-                expected=f"a network that tells {' and '.join(sorted(wanted))}",
-                came=", ".join(network.expressions) or "one that tells no expression",
-                remedy="name another one, or ask for no expression",
-            )
-        self._network = network.eval()
-
-    def read(self, image: NDArray[np.uint8], face: Face) -> dict[Expression, float]:
-        """Return the probability of each expression."""
-        row = judge_expressions(self._network, cut_box(image, face)[None], mirror=False)[0]
-        return dict(zip(self._network.expressions, row.tolist(), strict=True))
+    wanted = {Expression.HAPPY, Expression.SURPRISE}
+    if not wanted <= set(network.expressions):
+        raise UsageError(
+            expected=f"a network that tells {' and '.join(sorted(wanted))}",
+            came=", ".join(network.expressions) or "one that tells no expression",
+            remedy="name another one, or ask for no expression",
+        )
+    return FaceLiveNetEngine(network, threads=threads)
 
 
 def load_networks(
@@ -213,17 +234,26 @@ def load_networks(
     known = {name: stated_recogniser(name) for name in _named(policy, CheckKind.VERIFICATION, CheckKind.SAME_FACE)}
     clips = {name: stated_clip_network(name) for name in names[CheckKind.PRESENTATION_CLIP]}
     sensors = {name: stated_network(name) for name in names[CheckKind.PRESENTATION_SENSORS]}
-    stills = {name: presentation_network(name) for name in names[CheckKind.PRESENTATION]}
+    stills = {name: stated_network(name) for name in names[CheckKind.PRESENTATION] if name != MINIFASNET}
+    pairs = {
+        name: MiniFasNetEngine(presentation_network(name), threads=threads)
+        for name in names[CheckKind.PRESENTATION]
+        if name not in stills
+    }
     told = stated_face_live_network(expressions) if EXPRESSIVE & set(rules.actions) else None
-    labels = [*_labels(known), *_labels(clips), *_labels(sensors)]
-    asked = [detect, *known, *clips, *sensors, *stills, *([] if told is None else [expressions])]
+    reader = None if told is None else expression_reader(told.network, threads=threads)
+    labels = [*_labels(known), *_labels(clips), *_labels(sensors), *_labels(stills)]
+    asked = [detect, *known, *clips, *sensors, *stills, *pairs, *([] if told is None else [expressions])]
     return Networks(
         detector=detector(detect),
-        recognisers={name: each.build(threads) for name, each in known.items()},
-        stills=stills,
+        recognisers={
+            name: reader if reader is not None and name == expressions else _recogniser(each, threads)
+            for name, each in known.items()
+        },
+        stills={**pairs, **{name: SurroundingsJudge(each) for name, each in stills.items()}},
         clips={name: FewFrameJudge(each.module) for name, each in clips.items()},
         sensors={name: MultiModalJudge(each.module) for name, each in sensors.items()},
-        expressions=None if told is None else FaceLiveNetReader(told.network),
+        expressions=reader,
         digests={name: model_digest(name) for name in asked},
         label=", ".join(dict.fromkeys(label for label in (*labels, told.label if told else "") if label)),
     )
@@ -239,18 +269,25 @@ def model_digest(name: str) -> str:
         UsageError: there is none.
         DataError: it is damaged.
     """
-    if name == "minifasnet":  # a pair of two published files
+    if name == MINIFASNET:  # a pair of two published files
         return sha256_of(" ".join(digest_of_weights(each) for each in ("minifasnet_v2", "minifasnet_v1se")).encode())
-    if is_face_live_network(name):
-        return stated_face_live_network(name).digest
     shipped = trunks_folder() / name
     if shipped.is_dir():
         return digest_of(shipped)
+    if is_run(name):
+        return digest_of(Path(name))
+    if is_face_live_network(name):
+        return stated_face_live_network(name).digest
     try:
         record(name)
     except UsageError:
         return digest_of(trunk_source(name))
     return digest_of_weights(name)
+
+
+def _recogniser(stated: StatedRecogniser, threads: int) -> Recogniser:
+    built = stated.build(threads)
+    return FaceLiveNetEngine(built.network, threads=threads) if isinstance(built, FaceLiveNetRecogniser) else built
 
 
 def _labels(

@@ -27,6 +27,7 @@ from countenance.faces.detection import Face, shrunk
 from countenance.faces.eyes import EyeBaseline
 from countenance.loading.clip_windows import RATE, SPAN, STEP
 from countenance.policy import Outcome
+from countenance.receipts import joined
 from countenance.vocabulary import Action, Modality, Reason
 
 _DIGEST_BYTES = 32
@@ -53,21 +54,33 @@ class Frame:
 
     @property
     def content(self) -> bytes:
-        """What enters the chain of frames: the bytes of a lone picture, or all parts, each after its name and length.
+        """What enters the chain of frames: the bytes of a lone picture, or of all sensors as `joined` joins them.
 
         Pixels count as their shape and their rows.
         """
-        others = {Modality.INFRARED: self.infrared, Modality.DEPTH: self.depth}
-        parts = {str(name): _bytes(part) for name, part in others.items() if part is not None}
-        if not parts and isinstance(self.image, bytes):
+        planes = self.planes
+        if not planes and isinstance(self.image, bytes):
             return self.image
-        named = {str(Modality.RGB): _bytes(self.image), **parts}
-        return b"".join(f"{name} {len(part)}\n".encode() + part for name, part in named.items())
+        return joined({name: _bytes(part) for name, part in {Modality.RGB: self.image, **planes}.items()})
+
+    @property
+    def planes(self) -> dict[Modality, bytes | NDArray[np.uint8]]:
+        """What came of the sensors besides the picture in colour."""
+        others = {Modality.INFRARED: self.infrared, Modality.DEPTH: self.depth}
+        return {name: part for name, part in others.items() if part is not None}
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the content, by which a frame that was seen before is known: 32 bytes."""
+        """SHA-256 of the content: 32 bytes."""
         return hashlib.sha256(self.content).digest()
+
+    @property
+    def picture_digest(self) -> bytes:
+        """SHA-256 of the picture in colour alone, by which a frame that was seen before is known: 32 bytes.
+
+        Another plane beside it makes an old picture no new one.
+        """
+        return replace(self, infrared=None, depth=None).digest
 
 
 @dataclass(frozen=True, kw_only=True)

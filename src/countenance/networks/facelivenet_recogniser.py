@@ -23,7 +23,7 @@ class FaceLiveNetRecogniser:
     """
 
     def __init__(self, network: FaceLiveNet) -> None:
-        self._network = network.eval()
+        self.network = network.eval()
 
     def cut(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
         """Return the detector's box, 1.2 times as large, as (160, 160, 3) uint8 RGB; see `cut_box`."""
@@ -36,7 +36,7 @@ class FaceLiveNetRecogniser:
             UsageError: another shape or type, or no face at all.
         """
         with torch.inference_mode():
-            found = [torch.nn.functional.normalize(self._network.embed(part)) for part in _parts(faces)]
+            found = [torch.nn.functional.normalize(self.network.embed(part)) for part in _parts(faces)]
         return torch.cat(found).numpy()
 
 

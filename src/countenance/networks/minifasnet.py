@@ -32,6 +32,7 @@ from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.record import NetworkRecord, Task
 
 BONA_FIDE_CLASS = 1
+CLASSES = 3
 SIDE = 80
 SCALE_V2 = 2.7
 SCALE_V1SE = 4.0

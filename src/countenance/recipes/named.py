@@ -23,6 +23,8 @@ from countenance.recipes.fewframe import FIRST_FOLD, FewFrameRecipe, train_fewfr
 from countenance.recipes.fewframe import RECIPES as FEWFRAME
 from countenance.recipes.flownets import NAME as FLOWNETS_SLIM
 from countenance.recipes.flownets import FlowRecipe, train_flownets
+from countenance.recipes.gate_slim import NAME as GATE_SLIM
+from countenance.recipes.gate_slim import GateSlimRecipe, train_gate_slim
 from countenance.recipes.mlfa import RECIPES, train_mlfa
 from countenance.recipes.pretraining import Margin, PretrainedRun, PretrainingRecipe, Task, pretrain
 from countenance.recipes.slim_pad import SlimPadRecipe, train_slim_pad
@@ -36,7 +38,7 @@ PRETRAINING: Mapping[str, PretrainingRecipe] = {  # after Table 2 of Parkin and 
     "pretraining-distillation": PretrainingRecipe(task=Task.DISTILLATION, epochs=16),
 }
 FACE_LIVE = (*STAGE_1, *DISTILLATION, *EXPRESSION)
-NAMES = (SLIM_PAD, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *FACE_LIVE)
+NAMES = (SLIM_PAD, GATE_SLIM, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *FACE_LIVE)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
 _OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
@@ -142,9 +144,8 @@ def train(
         )
     if name in FACE_LIVE:
         return _train_face_live(name, wishes, data=data, out=out, progress=progress, say=say)
-    if name == FLOWNETS_SLIM:
-        flow = FlowRecipe(**wishes.only(name, _ANY))
-        return train_flownets(flow, data=data, out=out, progress=progress, say=say)
+    if name in (FLOWNETS_SLIM, GATE_SLIM):
+        return _train_one_of_a_kind(name, wishes, data=data, out=out, progress=progress, say=say)
     if name in FEWFRAME:
         recipe, fold = _few_frames(name, wishes)
         return train_fewframe(recipe, data=data, out=out, fold=fold, progress=progress, say=say)
@@ -173,6 +174,18 @@ def train(
         progress=progress,
         say=say,
     )
+
+
+def _train_one_of_a_kind(
+    name: str, wishes: Wishes, *, data: str, out: str | os.PathLike[str], progress: Progress, say: Say
+) -> PretrainedRun | TrainedRun:
+    """The flow encoder, and the network of what stands before the gate."""
+    asked = wishes.only(name, _ANY)
+    if name == FLOWNETS_SLIM:
+        return train_flownets(FlowRecipe(**asked), data=data, out=out, progress=progress, say=say)
+    gate = GateSlimRecipe()
+    gate = replace(gate, training=replace(gate.training, **asked))
+    return train_gate_slim(gate, data=data, out=out, progress=progress, say=say)
 
 
 def _train_face_live(

@@ -20,7 +20,7 @@ from countenance.service.rates import Rates
 from countenance.service.refusals import Refusal
 from countenance.service.settings import Settings
 from countenance.service.tokens import PREFIX, session_of
-from countenance.service.uploads import JSON, bounded, refuse_head
+from countenance.service.uploads import FORM, JSON, bounded, kind_of, refuse_head
 from countenance.store.database import Store
 
 LOOPBACK = "loopback"
@@ -54,6 +54,7 @@ class Door:
         page: that the page asks here, so that it opens to this machine without a key where that was set.
         kinds: content types of the body.
         most: bytes of the body.
+        most_form: bytes of a multipart body, where another one may come too; as `most` when left out.
         late_seconds: after its session ended, in which a token still opens it.
     """
 
@@ -61,6 +62,7 @@ class Door:
     page: bool = False
     kinds: tuple[str, ...] = ()
     most: int = 0
+    most_form: int = 0
     late_seconds: float = 0.0
 
     def as_extra(self) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Door:
                 "roles": list(self.roles),
                 "page": self.page,
                 "most_bytes": self.most,
+                "most_form_bytes": self.most_form or self.most,
                 "late_seconds": self.late_seconds,
             }
         }
@@ -198,13 +201,15 @@ def guarded(guard: Guard, *, seconds: float) -> type[APIRoute]:
                 page=said["page"],
                 kinds=kinds,
                 most=said["most_bytes"],
+                most_form=said["most_form_bytes"],
                 late_seconds=said["late_seconds"],
             )
 
             async def behind(request: Request) -> Response:
                 request.scope["state"]["caller"] = await guard.admit(request, door, bearer_of(request))
-                refuse_head(request, kinds=door.kinds, most=door.most)
-                within = Request(request.scope, bounded(request.receive, most=door.most, seconds=seconds))
+                most = door.most_form if kind_of(request) == FORM else door.most
+                refuse_head(request, kinds=door.kinds, most=most)
+                within = Request(request.scope, bounded(request.receive, most=most, seconds=seconds))
                 return await handle(within)
 
             return behind

@@ -60,7 +60,12 @@ def create_app(
         clock=clock,
         random=random,
         guard=Guard(store, settings=settings, signer=signer, clock=clock),
-        workers=Workers(threads=settings.workers, waiting=settings.waiting, retry_seconds=settings.retry_seconds),
+        workers=Workers(
+            threads=settings.workers,
+            waiting=settings.waiting,
+            useful_seconds=settings.useful_seconds,
+            retry_seconds=settings.retry_seconds,
+        ),
         measures=Measures(),
         log=open_log(sys.stderr) if log is None else log,
     )

@@ -19,6 +19,7 @@ from countenance.receipts import sign
 from countenance.service.access import Caller
 from countenance.service.bodies import Audited, CheckSeen, Concluded, FrameSeen, SessionMade, SessionSeen, advice_of
 from countenance.service.desk import Desk
+from countenance.service.frames import Pictures
 from countenance.service.gallery_cache import References
 from countenance.service.rates import Rates
 from countenance.service.refusals import Refusal
@@ -41,12 +42,14 @@ class _State:
         last: SHA-256 of the newest frame, in hexadecimal; "" before the first.
         feedback: to it.
         used_before: how many of its frames were shown before, in another session or earlier in this one.
+        told: the person was told what to do, which counts as a failure until the session is accepted.
     """
 
     session: "Session"
     last: str = ""
     feedback: Mapping[str, Any] | None = None
     used_before: int = 0
+    told: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {**vars(self), "session": self.session.as_json()}
@@ -151,15 +154,16 @@ class Attempts:
         self._refuse_pace(session, now)
         return stored
 
-    def look(self, name: str, caller: Caller, *, nonce: str, sequence: int, picture: bytes) -> FrameSeen:
-        """Have one frame judged.
+    def look(self, name: str, caller: Caller, *, nonce: str, sequence: int, pictures: Pictures) -> FrameSeen:
+        """Have one frame judged; the first time that it leads to the person's being told what to do is noted.
 
-        A picture that is byte for byte the one before it, as a slow camera gives, is answered as that one was. One that
-        was shown in a session before, in whichever, spoils this one; its person is told at the end.
+        A frame that is byte for byte the one before it, as a slow camera gives, is answered as that one was. One whose
+        picture was shown in a session before, in whichever, spoils this one; its person is told at the end.
 
         Raises:
             InputError: it cannot be read.
             StoreConflict: another frame was taken meanwhile.
+            PersonLocked: the person would be told what to do, and failed too often in other sessions.
             As for `expect`.
         """
         from countenance.gate.session import Frame
@@ -167,7 +171,7 @@ class Attempts:
         stored = self.expect(name, caller, nonce=nonce, sequence=sequence)
         state = _State.from_json(stored.state)
         now = self._desk.clock()
-        frame = Frame(image=picture, seconds=now)
+        frame = Frame(seconds=now, **vars(pictures))
         digest = frame.digest.hex()
         if digest == state.last and state.feedback is not None:
             return FrameSeen.model_validate({**state.feedback, "next_sequence": state.session.frames})
@@ -176,9 +180,12 @@ class Attempts:
         session, feedback = gate.look(state.session, frame, references, recent=self._recent(name))
         seen = _told(feedback, session.frames)
         self._desk.measures.frames.inc()
-        used = self._store.note_frames([digest], now=now)
-        spoilt = _State(session, digest, seen.model_dump(mode="json"), state.used_before + used)
-        self._store.advance(name, version=stored.version, state=spoilt.as_json(), now=now)
+        used = self._store.note_frames([frame.picture_digest.hex()], now=now)
+        telling = seen.action is not None and not state.told
+        spoilt = _State(
+            session, digest, seen.model_dump(mode="json"), state.used_before + used, told=state.told or telling
+        )
+        self._store.advance(name, version=stored.version, state=spoilt.as_json(), told=telling, now=now)
         return seen
 
     def refuse_spent(self, name: str, caller: Caller) -> None:
@@ -202,7 +209,7 @@ class Attempts:
         self._refuse_spent(stored)
         state = _State.from_json(stored.state)
         decision = self._desk.gate.conclude(state.session, now=now, seen_before=state.used_before)
-        locked = self._locked_until(stored.subject, now) is not None
+        locked = self._locked_until(stored.subject, now, besides=name) is not None
         against = {
             Reason.LOCKED: locked,
             Reason.USED_BEFORE: state.used_before > 0,
@@ -325,8 +332,8 @@ class Attempts:
                 retry_seconds=1,
             )
 
-    def _locked_until(self, subject: str, now: float) -> float | None:
-        return locked_until(self._store.failures(subject, since=now - LOCK_LOOK_BACK_SECONDS), now)
+    def _locked_until(self, subject: str, now: float, *, besides: str | None = None) -> float | None:
+        return locked_until(self._store.failures(subject, since=now - LOCK_LOOK_BACK_SECONDS, besides=besides), now)
 
     def _refuse_locked(self, subject: str, now: float) -> None:
         until = self._locked_until(subject, now)

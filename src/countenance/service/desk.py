@@ -27,7 +27,7 @@ _WORDS: Mapping[int, str] = {
     404: "there is none, or it is not this key's",
     405: "another method",
     408: "the body came too slowly",
-    409: "used before, out of turn, or taken already",
+    409: "used before, out of turn, taken already, or of somebody who is locked",
     410: "its time is over",
     413: "too many bytes or pixels",
     415: "another content type",

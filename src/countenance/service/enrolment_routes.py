@@ -16,6 +16,10 @@ from countenance.service.refusals import Refusal
 from countenance.service.uploads import FORM, read_consent, read_form
 
 Subject = Annotated[str, Path(min_length=1, max_length=100, description="The name of the person.")]
+Templates = Annotated[
+    bool,
+    Query(description="With the numbers of the templates, opened: whoever has them can make a picture that passes."),
+]
 _BODY = {
     "required": True,
     "content": {
@@ -105,9 +109,11 @@ def enrolment_routes(desk: Desk) -> APIRouter:
         openapi_extra=Door(roles=("operator",)).as_extra(),
         responses=refusals(401, 403, 404),
     )
-    async def export(subject: Subject) -> Exported:
+    async def export(subject: Subject, *, templates: Templates = False) -> Exported:
         """Return all that is kept about somebody, for the person to have."""
-        return Exported(subject=subject, data=await asyncio.to_thread(desk.store.export_subject, subject))
+        return Exported(
+            subject=subject, data=await asyncio.to_thread(desk.store.export_subject, subject, templates=templates)
+        )
 
     return router
 

@@ -18,6 +18,7 @@ from countenance.errors import (
     InputError,
     ManyFaces,
     NoFace,
+    PersonLocked,
     StoreConflict,
     StoreUnavailable,
     TemplateVersion,
@@ -43,6 +44,7 @@ _STATUSES: tuple[tuple[type[CountenanceError], int], ...] = (  # the first that 
 _REASONS: tuple[tuple[type[CountenanceError], Reason], ...] = (
     (ChallengeExpired, Reason.TOO_LATE),
     (ChallengeReplayed, Reason.USED_BEFORE),
+    (PersonLocked, Reason.LOCKED),
     (NoFace, Reason.NO_FACE),
     (ManyFaces, Reason.MANY_FACES),
 )

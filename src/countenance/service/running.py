@@ -15,7 +15,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from countenance.challenge import ChallengeRules
-from countenance.errors import CountenanceError, UsageError
+from countenance.errors import CountenanceError, MissingFile, UsageError
 from countenance.policy import Policy, find_counter_example, read_policy
 from countenance.receipts import new_signing_key_file, read_signing_key
 from countenance.service.application import create_app
@@ -62,7 +62,7 @@ def open_signer(url: str, path: Path | None) -> Ed25519PrivateKey:
         raise UsageError(
             expected="--signing-key FILE, the one of all services before this database",
             came="none",
-            remedy="make one with countenance.receipts.new_signing_key_file, and copy it to each of them",
+            remedy="make one: countenance keys new-signing FILE, and copy it to each of them",
         )
     return read_signing_key(new_signing_key_file(f"{found.database}.signing.pem", keep=True)[0])
 
@@ -80,6 +80,28 @@ def open_policy(name: str) -> Policy:
             expected="a deny-only policy", came=found.words, remedy=f"see: countenance policy check {name}"
         )
     return policy
+
+
+def open_expressions(name: str | None, rules: ChallengeRules) -> str | None:
+    """Return a network of expressions that may be there, before anything is built; None for the shipped one.
+
+    Raises:
+        UsageError: a network is named, and challenges ask for no expression.
+        MissingFile: a folder or a card is named, and is not there.
+    """
+    if name is None:
+        return None
+    if not {Action.HAPPY, Action.SURPRISE} & set(rules.actions):
+        raise UsageError(
+            expected="challenges that ask for happy or surprise, with --expressions",
+            came=", ".join(rules.actions),
+            remedy="leave one of the two options out",
+        )
+    if not (Path(name).exists() or name.startswith("facelivenet-")):
+        raise MissingFile(
+            expected="facelivenet-slim, or the folder of a run", came=name[:200], remedy="name the folder of a run"
+        )
+    return name
 
 
 def first_key(store: Store) -> str | None:
@@ -135,7 +157,14 @@ def screen_folder(url: str, named: Path | None) -> Path | None:
 
 
 def load_gate(
-    policy: Policy, rules: ChallengeRules, vault: Vault, settings: Settings, *, screen: Path | None = None
+    policy: Policy,
+    rules: ChallengeRules,
+    vault: Vault,
+    settings: Settings,
+    *,
+    screen: Path | None = None,
+    expressions: str | None = None,
+    live_enrolment: bool = False,
 ) -> "Gate":
     """Build the gate of a policy, each network with one thread.
 
@@ -145,8 +174,11 @@ def load_gate(
         vault: seals what a session keeps.
         settings: limits of a frame.
         screen: folder of the screen that photographs of a new person are held against, where one was calibrated.
+        expressions: the network that reads them, where challenges ask for one; the shipped one for None.
+        live_enrolment: whether photographs of a new person must pass the policy's checks of still presentations.
 
     Raises:
+        UsageError: an unknown network of expressions.
         DataError: weights cannot be had, or the screen is damaged.
         TemplateVersion: the screen is of another recogniser.
     """
@@ -156,15 +188,19 @@ def load_gate(
     from countenance.gate.authenticator import Authenticator
     from countenance.gate.enrolling import EnrolmentRules
     from countenance.gate.networks import load_networks
+    from countenance.shipped import FACELIVENET_SLIM
 
     torch.set_num_threads(1)
-    networks = load_networks(policy, rules, threads=1)
+    reader = FACELIVENET_SLIM if expressions is None else expressions
+    networks = load_networks(policy, rules, expressions=reader, threads=1)
     build = partial(
         Authenticator, policy=policy, networks=networks, rules=rules, vault=vault, frame_limits=settings.frame_limits
     )
     gate = build()
     held = None if screen is None else screen_for(screen, gate.model, gate.weights)
-    return gate if held is None else build(enrolment=EnrolmentRules(screen=held))
+    if held is None and not live_enrolment:
+        return gate
+    return build(enrolment=EnrolmentRules(screen=held, presentation=live_enrolment))
 
 
 def run(
@@ -194,8 +230,8 @@ def run(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        ws_max_size=settings.frame_bytes + 1,
-        ws_max_queue=4,
+        ws_max_size=max(settings.frame_bytes, settings.planes_bytes) + 1,
+        ws_max_queue=2,
         ws_per_message_deflate=False,
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=_HEAD_BYTES,

@@ -9,12 +9,11 @@ from countenance.service.access import Door, caller_of
 from countenance.service.attempts import Attempts
 from countenance.service.bodies import Audited, Concluded, FrameSeen, SessionAsked, SessionMade, SessionSeen
 from countenance.service.desk import Desk, refusals
-from countenance.service.uploads import PICTURES
+from countenance.service.frames import BODY, read_frame
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="The session.")]
 Nonce = Annotated[str, Header(min_length=1, max_length=200, description="Of the session, as it was begun.")]
 Sequence = Annotated[int, Header(ge=0, le=10**6, description="The last answer's next_sequence.")]
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
 
 
 def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
@@ -36,9 +35,11 @@ def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
         Its frames go to /v1/sessions/{session}/frames, or over a WebSocket at /v1/sessions/{session}/stream: first
         {"nonce": ..., "token": ...}, answered by {"kind": "ready"}, then pictures as binary messages. Each is answered
         by {"kind": "seen"} with what a frame's answer holds, {"kind": "busy"} where it was not taken, or
-        {"kind": "refused"} with status and words, after which the stream is closed.
+        {"kind": "refused"} with status and words, after which the stream is closed. With infrared and depth a message
+        is one line of JSON, {"image": BYTES, "infrared": BYTES, "depth": BYTES}, and then the bytes of these pictures.
         """
         caller = caller_of(request)
+        desk.workers.refuse_newcomer()
         return await asyncio.to_thread(attempts.begin, asked.subject, frozenset(asked.without), caller)
 
     @router.get(
@@ -52,17 +53,18 @@ def session_routes(desk: Desk, attempts: Attempts) -> APIRouter:
 
     @router.post(
         "/v1/sessions/{session}/frames",
-        openapi_extra=Door(roles=own, most=desk.settings.frame_bytes).as_extra()
-        | {"requestBody": {"required": True, "content": dict.fromkeys(PICTURES, _PICTURE)}},
+        openapi_extra=Door(roles=own, most=desk.settings.frame_bytes, most_form=desk.settings.planes_bytes).as_extra()
+        | {"requestBody": BODY},
         responses=refusals(401, 403, 404, 408, 409, 410, 413, 415),
     )
     async def frame(request: Request, session: Name, x_nonce: Nonce, x_sequence: Sequence) -> FrameSeen:
-        """Show the session one picture of the camera, and hear what to do."""
+        """Show the session one picture of the camera, alone or with infrared and depth, and hear what to do."""
         caller = caller_of(request)
+        desk.workers.refuse_beyond()
         await asyncio.to_thread(attempts.expect, session, caller, nonce=x_nonce, sequence=x_sequence)
-        picture = await request.body()
+        pictures = await read_frame(request, desk.settings)
         return await desk.run(
-            request, lambda: attempts.look(session, caller, nonce=x_nonce, sequence=x_sequence, picture=picture)
+            request, lambda: attempts.look(session, caller, nonce=x_nonce, sequence=x_sequence, pictures=pictures)
         )
 
     @router.post(

@@ -14,7 +14,8 @@ class Settings:
 
     Attributes:
         body_bytes: of a request with photographs, all parts together.
-        frame_bytes: of one frame of a session.
+        frame_bytes: of one picture of a session.
+        planes_bytes: of a frame with infrared and depth, all pictures together.
         text_bytes: of any other body.
         body_seconds: in which a body has to arrive.
         frame_pixels: width times height of a frame.
@@ -32,6 +33,7 @@ class Settings:
             the policy asks a network of clips; one that is forgotten begins its window anew.
         workers: threads that judge; each network uses one thread of its own in them.
         waiting: frames that may wait for a worker; more are answered with 503.
+        useful_seconds: for which a frame may have to wait, as frames lately took; more are answered likewise.
         retry_seconds: what Retry-After says then.
         stop_seconds: for which a stopping service waits for what runs.
         open_to_loopback: whether the page's own requests need no key when they come from this machine.
@@ -39,6 +41,7 @@ class Settings:
 
     body_bytes: int = 32 * _MIB
     frame_bytes: int = 2 * _MIB
+    planes_bytes: int = 4 * _MIB
     text_bytes: int = 64 * 1024
     body_seconds: float = 20.0
     frame_pixels: int = 4_000_000
@@ -49,12 +52,13 @@ class Settings:
     frames_at_once: int = 24
     sessions_per_subject: int = 30
     requests_per_second: float = 200.0
-    requests_at_once: int = 400
+    requests_at_once: float = 400.0
     result_seconds: float = 60.0
     idle_stream_seconds: float = 30.0
     remembered: int = 64
     workers: int = 1
     waiting: int = 16
+    useful_seconds: float = 0.75
     retry_seconds: int = 1
     stop_seconds: float = 10.0
     open_to_loopback: bool = False

@@ -1,6 +1,7 @@
 """A session over one WebSocket: the nonce and a token first, then pictures, one judged after the other.
 
-A picture that comes while another one is judged is not kept: it is answered with "busy", and a newer one is sent.
+A picture may come with infrared and depth; `frames` says how. One that comes while another one is judged is not kept:
+it is answered with "busy", and a newer one is sent.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from countenance.errors import CountenanceError
 from countenance.service.access import Caller, Door
 from countenance.service.attempts import Attempts
 from countenance.service.desk import Desk
+from countenance.service.frames import Pictures, frame_of_message
 from countenance.service.refusals import Refusal, Trouble, refusal_of
 from countenance.service.workers import Gone
 
@@ -77,10 +79,10 @@ class _Talk:
                         return
                     judged = None
                 if heard.done():
-                    picture = self._picture(heard.result())
+                    pictures = self._pictures(heard.result())
                     heard = asyncio.ensure_future(self._hear(self._desk.settings.idle_stream_seconds))
                     if judged is None:
-                        judged = asyncio.ensure_future(self._look(picture))
+                        judged = asyncio.ensure_future(self._look(pictures))
                     else:
                         await self._say({"kind": "busy"})
         finally:
@@ -109,12 +111,12 @@ class _Talk:
         except (WebSocketDisconnect, RuntimeError):
             pass  # gone meanwhile
 
-    async def _look(self, picture: bytes) -> bool:
-        """Have one picture judged, answer, and say whether the session is done."""
+    async def _look(self, pictures: Pictures) -> bool:
+        """Have one frame judged, answer, and say whether the session is done."""
         try:
             seen = await self._desk.workers.run(
                 lambda: self._attempts.look(
-                    self._session, self._caller, nonce=self._nonce, sequence=self._next, picture=picture
+                    self._session, self._caller, nonce=self._nonce, sequence=self._next, pictures=pictures
                 )
             )
         except Refusal as refusal:
@@ -128,17 +130,11 @@ class _Talk:
             await self._socket.close()
         return seen.done
 
-    def _picture(self, message: dict[str, Any]) -> bytes:
+    def _pictures(self, message: dict[str, Any]) -> Pictures:
         picture = message.get("bytes")
         if picture is None:
             raise Refusal(422, expected="a picture as a binary message", came="text", remedy="send JPEG or PNG")
-        if len(picture) > self._desk.settings.frame_bytes:
-            most = self._desk.settings.frame_bytes
-            raise Refusal(
-                413, expected=f"a picture of at most {most:,} bytes", came="a larger one", remedy="send it smaller"
-            )
-        assert isinstance(picture, bytes)
-        return picture
+        return frame_of_message(picture, self._desk.settings)
 
     async def _hear(self, seconds: float) -> dict[str, Any]:
         try:

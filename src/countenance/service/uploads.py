@@ -53,13 +53,18 @@ def refuse_size(count: int, most: int) -> None:
         raise Refusal(413, expected=f"a body of at most {most:,} bytes", came="a larger one", remedy="send it smaller")
 
 
+def kind_of(request: Request) -> str:
+    """Return the content type that a request names, without its options."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def refuse_head(request: Request, *, kinds: Collection[str], most: int) -> None:
     """Refuse by the headers, before any of the body is read.
 
     Raises:
         Refusal: 413 or 415, or 400 for a length that is no number.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     if kinds and kind not in kinds:
         raise Refusal(
             415,
@@ -97,7 +102,7 @@ async def read_form(request: Request, *, photographs: int, names: Collection[str
 
     Args:
         request: whose body is bounded already.
-        photographs: that may come at most.
+        photographs: that may come at most, or other pictures.
         names: of file parts.
         fields: names of text parts.
 
@@ -131,7 +136,7 @@ async def read_form(request: Request, *, photographs: int, names: Collection[str
     finally:
         await parsed.close()
     if not form.photographs:
-        raise _malformed("no photograph")
+        raise _malformed("no picture")
     return form
 
 
@@ -165,9 +170,9 @@ def _refuse_other(name: str, names: Collection[str]) -> None:
 def _malformed(came: str) -> Refusal:
     return Refusal(
         422,
-        expected="a multipart body with photographs, as /openapi.json describes it",
+        expected="a multipart body with pictures, as /openapi.json describes it",
         came=came[:100],
-        remedy="send each photograph as a file part",
+        remedy="send each picture as a file part",
     )
 
 

@@ -10,6 +10,7 @@ Who can write to the database could make the whole chain anew: note its head els
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,7 +168,15 @@ class AuditLog(Database):
 
         Args:
             noted: digests that `append_audit` returned or `AuditCheck.head` held, kept elsewhere; all must be in it.
+
+        Raises:
+            UsageError: what was noted can be no digest; that must not look as if the log were made anew.
         """
+        for digest in noted:
+            if not re.fullmatch("[0-9a-f]{64}", digest):
+                raise UsageError(
+                    expected="heads of 64 hexadecimal digits", came=repr(digest[:80]), remedy="copy it whole"
+                )
         previous, count, missing, reason = START, 0, set(noted) - {START}, ""
         everything = select(AUDIT).order_by(AUDIT.c.number).execution_options(yield_per=1_000)
         with self._reading() as connection:

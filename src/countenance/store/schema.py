@@ -75,6 +75,7 @@ FAILURES = Table(
     Column("failure", Integer, primary_key=True, autoincrement=True),
     Column("subject", String(100), nullable=False, index=True),
     Column("at", Double, nullable=False),
+    Column("session", String(100), unique=True, index=True),  # that it is noted for, once; none of those of older steps
 )
 FRAMES = Table(
     "frames",

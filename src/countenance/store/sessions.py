@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import IntegrityError
 
+from countenance.challenge import LOCK_LOOK_BACK_SECONDS, locked_until
 from countenance.errors import (
     ChallengeExpired,
     ChallengeReplayed,
+    PersonLocked,
     StoreConflict,
     UnknownSession,
     UsageError,
@@ -21,6 +23,7 @@ from countenance.receipts import read_receipt
 from countenance.store.audit import refuse_event
 from countenance.store.schema import FAILURES, FRAMES, RECEIPTS, SESSIONS
 from countenance.store.sealing import Sealing
+from countenance.vocabulary import Reason
 
 KEEP_DAYS = 30.0
 _NONCE_LETTERS = 200
@@ -82,14 +85,27 @@ class Sessions(Sealing):
         key_id: str,
         expires: float,
         state: Mapping[str, Any],
+        told: bool = False,
         now: float | None = None,
     ) -> StoredSession:
         """Keep a new session, at version 1.
 
+        Args:
+            session_id: a new name.
+            subject: who is claimed.
+            nonce: of its challenge.
+            key_id: which API key begins it.
+            expires: from when on nothing is accepted.
+            state: what the gate knows of it.
+            told: the person hears at once what is asked for; see `advance`.
+            now: seconds since the epoch.
+
         Raises:
             UsageError: a name that cannot be one, or a state that JSON cannot hold.
             ChallengeReplayed: the identifier or the nonce was used before.
+            PersonLocked: as for `advance`.
         """
+        moment = self._time(now)
         for word, of in ((session_id, "a session"), (subject, "a subject"), (nonce, "a nonce"), (key_id, "a key")):
             refuse_name(word, of=of)
         row = {
@@ -97,7 +113,7 @@ class Sessions(Sealing):
             "subject": subject,
             "nonce": nonce,
             "key": key_id,
-            "created": self._time(now),
+            "created": moment,
             "expires": expires,
             "version": 1,
             "state": self._sealed_json(state, "session", session_id, "state"),
@@ -105,6 +121,8 @@ class Sessions(Sealing):
         try:
             with self._passing() as connection:
                 self._hold(connection, subject)
+                if told:
+                    _note_told(connection, session_id, subject, moment)
                 connection.execute(insert(SESSIONS).values(row))
         except IntegrityError:
             raise ChallengeReplayed(
@@ -152,13 +170,23 @@ class Sessions(Sealing):
             )
         return self.session(found)
 
-    def advance(self, session_id: str, *, version: int, state: Mapping[str, Any], now: float | None = None) -> int:
+    def advance(
+        self,
+        session_id: str,
+        *,
+        version: int,
+        state: Mapping[str, Any],
+        told: bool = False,
+        now: float | None = None,
+    ) -> int:
         """Put a new state in the place of the one that was read.
 
         Args:
             session_id: which.
             version: at which it was read.
             state: the new one.
+            told: the person hears now what is asked for. That is noted as a failure of this session until it is
+                accepted: whoever hears it, cannot do it and goes away has failed as well.
             now: seconds since the epoch.
 
         Returns:
@@ -169,16 +197,22 @@ class Sessions(Sealing):
             ChallengeReplayed: it was decided already.
             ChallengeExpired: its time is over.
             StoreConflict: somebody else changed it since.
+            PersonLocked: nothing may be told, since the subject failed too often in other sessions.
         """
         moment = self._time(now)
         if not is_name(session_id):
             raise _unknown(session_id)
         sealed = self._sealed_json(state, "session", session_id, "state")
         with self._passing() as connection:
+            subject = _row(connection, session_id).subject if told else ""
+            if told:
+                self._hold(connection, subject)
             open_still = (SESSIONS.c.session == session_id, SESSIONS.c.version == version, SESSIONS.c.spent.is_(None))
             swap = update(SESSIONS).where(*open_still, SESSIONS.c.expires > moment)
             if not connection.execute(swap.values(version=version + 1, state=sealed)).rowcount:
                 raise _refusal(_row(connection, session_id), moment)
+            if told:
+                _note_told(connection, session_id, subject, moment)
         return version + 1
 
     def spend(
@@ -200,7 +234,8 @@ class Sessions(Sealing):
             version: at which it was read.
             decision: as JSON can hold it; ``accepted`` is true or false, ``reasons`` a list of words.
             receipt: signed bytes, kept as by `keep_receipt`.
-            failed: count it as a failure of the subject, for the lock.
+            failed: count it as a failure of the subject, for the lock; what was noted when the person was told what to
+                do is that failure. It is taken back where the decision is to accept.
             now: seconds since the epoch.
 
         Raises:
@@ -231,8 +266,10 @@ class Sessions(Sealing):
                 raise _refusal(_row(connection, session_id), moment)
             if receipt is not None:
                 _keep(connection, session_id, subject, receipt, moment)
-            if failed:
-                connection.execute(insert(FAILURES).values(subject=subject, at=moment))
+            if decision["accepted"]:
+                connection.execute(delete(FAILURES).where(FAILURES.c.session == session_id))
+            elif failed and not _is_noted(connection, session_id):
+                connection.execute(insert(FAILURES).values(subject=subject, at=moment, session=session_id))
             self._append(connection, told, subject=subject, now=moment)
 
     def keep_receipt(self, session_id: str, receipt: bytes, *, now: float | None = None) -> None:
@@ -276,7 +313,7 @@ class Sessions(Sealing):
         raise ChallengeReplayed(expected="a new receipt", came="one that was used before", remedy="begin again")
 
     def note_failure(self, subject: str, now: float | None = None) -> None:
-        """Count a failure of a subject, for the lock.
+        """Count a failure of a subject, for the lock, outside of any session.
 
         Raises:
             UsageError: a name that cannot be one.
@@ -286,13 +323,18 @@ class Sessions(Sealing):
             self._hold(connection, subject)
             connection.execute(insert(FAILURES).values(subject=subject, at=self._time(now)))
 
-    def failures(self, subject: str, *, since: float) -> tuple[float, ...]:
-        """Return when a subject failed from a moment on, in seconds since the epoch, the first one first."""
+    def failures(self, subject: str, *, since: float, besides: str | None = None) -> tuple[float, ...]:
+        """Return when a subject failed from a moment on, in seconds since the epoch, the first one first.
+
+        Args:
+            subject: who.
+            since: the moment.
+            besides: a session whose own is left out, which is noted before it is known how the session ends.
+        """
         if not is_name(subject):
             return ()
-        own = select(FAILURES.c.at).where(FAILURES.c.subject == subject, FAILURES.c.at >= since)
         with self._reading() as connection:
-            return tuple(connection.execute(own.order_by(FAILURES.c.at)).scalars())
+            return _failures(connection, subject, since=since, besides=besides)
 
     def note_frames(self, digests: Iterable[str], *, now: float | None = None) -> int:
         """Remember frames by their SHA-256, and return how many of them were seen before, here or in this very list.
@@ -329,6 +371,7 @@ class Sessions(Sealing):
                 failures=connection.execute(delete(FAILURES).where(FAILURES.c.at < before)).rowcount,
                 frames=connection.execute(delete(FRAMES).where(FRAMES.c.at < before)).rowcount,
             )
+            self._owe(connection)
         self.wipe()
         return done
 
@@ -344,6 +387,36 @@ def _row(connection: Connection, session_id: str) -> Any:
     if row is None:
         raise _unknown(session_id)
     return row
+
+
+def _failures(connection: Connection, subject: str, *, since: float, besides: str | None) -> tuple[float, ...]:
+    own = select(FAILURES.c.at).where(FAILURES.c.subject == subject, FAILURES.c.at >= since)
+    if besides is not None:
+        own = own.where(FAILURES.c.session.is_distinct_from(besides))
+    return tuple(connection.execute(own.order_by(FAILURES.c.at)).scalars())
+
+
+def _is_noted(connection: Connection, session_id: str) -> bool:
+    own = select(FAILURES.c.failure).where(FAILURES.c.session == session_id)
+    return connection.execute(own).first() is not None
+
+
+def _note_told(connection: Connection, session_id: str, subject: str, moment: float) -> None:
+    """Note once that the person of a session heard what is asked for; the subject is held.
+
+    Raises:
+        PersonLocked: he may not hear it now.
+    """
+    if _is_noted(connection, session_id):
+        return
+    others = _failures(connection, subject, since=moment - LOCK_LOOK_BACK_SECONDS, besides=session_id)
+    if locked_until(others, moment) is not None:
+        raise PersonLocked(
+            expected="a person who may try",
+            came="one with too many failures in the last minutes",
+            remedy=Reason.LOCKED.advice,
+        )
+    connection.execute(insert(FAILURES).values(subject=subject, at=moment, session=session_id))
 
 
 def _unknown(session_id: str) -> UnknownSession:

@@ -13,8 +13,12 @@ from countenance.store.schema import FAILURES, RECEIPTS, SESSIONS, SUBJECTS, TEM
 class SubjectData(Enrolments):
     """Hands out what is kept about somebody."""
 
-    def export_subject(self, subject: str) -> dict[str, Any]:
+    def export_subject(self, subject: str, *, templates: bool = False) -> dict[str, Any]:
         """Return all that is kept about somebody, as JSON can hold it, for the person to have.
+
+        Args:
+            subject: the name.
+            templates: whether the numbers of the templates are in it, opened; a face can be made from them that passes.
 
         Raises:
             UnknownSubject: nothing is kept under that name.
@@ -42,7 +46,7 @@ class SubjectData(Enrolments):
                     "model": row.model,
                     "weights": row.weights,
                     "made": row.made,
-                    "values": [float(value) for value in self._opened(row)],
+                    **({"values": [float(value) for value in self._opened(row)]} if templates else {}),
                 }
                 for row in found["templates"]
             ],

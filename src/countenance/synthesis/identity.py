@@ -6,8 +6,9 @@ what they look like is `skin`'s business. Means and spreads follow adult anthrop
 28 mm, noses of 31 mm); every normal is clipped at 2.3 standard deviations, so that no head falls apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -372,6 +373,42 @@ def draw_identity(number: int, *, root: int) -> Identity:
         moles=_moles(draws, eyes),
         clothes=_clothes(draws),
     )
+
+
+def alike(identity: Identity, other: Identity, share: float) -> Identity:
+    """Return somebody on the way from one person to another, who has the first one's features and a skin of their own.
+
+    Every length, slope and colour lies `share` of the way; hair style, beard and glasses are the first one's; moles and
+    the random fields of skin and hair are the other one's. A share of 0 is a twin of the first person.
+
+    Args:
+        identity: whom they are like.
+        other: on the way to whom they are.
+        share: 0 to 1.
+
+    Raises:
+        UsageError: another share.
+
+    >>> twin = alike(draw_identity(7, root=1), draw_identity(8, root=1), 0.0)
+    >>> twin.nose == draw_identity(7, root=1).nose, twin.number
+    (True, 8)
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(expected="a share of 0 to 1", came=f"{share:g}", remedy="change it")
+    between: Identity = _between(identity, other, share)
+    return replace(between, number=other.number, moles=other.moles)
+
+
+def _between(first: Any, second: Any, share: float) -> Any:
+    """Numbers on the way from one to the other; what is no number, or is missing in one of them, is the first one's."""
+    if isinstance(first, float) and isinstance(second, float):
+        return first + share * (second - first)
+    if is_dataclass(first) and not isinstance(first, type) and type(first) is type(second):
+        names = [part.name for part in fields(first)]
+        return replace(first, **{name: _between(getattr(first, name), getattr(second, name), share) for name in names})
+    if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
+        return tuple(_between(mine, theirs, share) for mine, theirs in zip(first, second, strict=True))
+    return first
 
 
 def _pigment(draws: _Draws, *, woman: bool) -> Pigment:

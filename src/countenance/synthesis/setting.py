@@ -8,7 +8,7 @@ from countenance.synthesis.backdrop import Backdrop, draw_backdrop
 from countenance.synthesis.camera import Camera, Maps
 from countenance.synthesis.expression import FacialActions
 from countenance.synthesis.head import Features, HeadBase, face_maps, features, landmarks, prepare
-from countenance.synthesis.identity import draw_identity
+from countenance.synthesis.identity import alike, draw_identity
 from countenance.synthesis.layers import Lights
 from countenance.synthesis.light import ColourLight, InfraredLight, draw_colour_light, draw_infrared_light
 from countenance.synthesis.motion import Performance
@@ -100,6 +100,9 @@ class Actor:
     def __init__(self, spec: ClipSpec, number: int, performance: Performance) -> None:
         self.performance = performance
         self.identity = draw_identity(number, root=spec.root)
+        if spec.like is not None and number == spec.subject:
+            other, share = spec.like
+            self.identity = alike(self.identity, draw_identity(other, root=spec.root), share)
         self.base: HeadBase = prepare(self.identity)
         self._held: tuple[FacialActions, Figure] | None = None
 

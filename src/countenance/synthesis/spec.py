@@ -164,6 +164,8 @@ class ClipSpec:
         preset: name of a preset.
         camera: the colour camera; like `lids` and `yaws` not in `repr`, of which the cards of sets are made that were
             drawn before there were any.
+        like: (number, share): the presented face is that of somebody like `subject`, this share of the way to the
+            person of that number, as `identity.alike` has it; None: `subject`. Not in `repr` either.
 
     Raises:
         UsageError: a request that contradicts itself.
@@ -187,6 +189,7 @@ class ClipSpec:
     camera: DrawnCamera = field(default=DrawnCamera.VARIED, repr=False)
     lids: tuple[float, ...] | None = field(default=None, repr=False)
     yaws: tuple[float, ...] | None = field(default=None, repr=False)
+    like: tuple[int, float] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         preset_named(self.preset)

@@ -19,11 +19,13 @@ def challenge(
 ) -> int:
     """Draw a challenge for a person: exit 0 and what is asked for, or 1 while the person is locked.
 
+    A challenge that was drawn counts as a failure until it is answered well; five in three minutes lock for three.
+
     Args:
         subject: the name.
         steps: how many actions.
         without: actions that this person cannot do, such as blink,surprise.
-        policy: by which the answer will be judged: rgb, rgb-clip, sensors, drawn, or a JSON file.
+        policy: by which the answer will be judged: rgb, rgb-clip, slim, sensors, drawn, or a JSON file.
         gallery: its folder, as for enrol.
         json: print one JSON object.
     """
@@ -48,6 +50,8 @@ def authenticate(
     subject: Positional[str],
     clip: Positional[Path],
     *,
+    infrared: Path | None = None,
+    depth: Path | None = None,
     challenge: str | None = None,
     nonce: str | None = None,
     policy: str = "rgb-clip",
@@ -61,10 +65,13 @@ def authenticate(
     Args:
         subject: the name that is claimed.
         clip: a recording of the person doing what was asked.
+        infrared: what the infrared camera saw, frame for frame and of the same size: a video, or a folder of grey
+            pictures of 8 bits, in the order of their names; the policy sensors asks for it and for depth.
+        depth: likewise; nearer is brighter, 0 is no data.
         challenge: the actions that the clip was recorded for, in their order, such as happy,surprise, which it is when
             neither this nor a nonce is named; nothing was drawn then, so that the answer may have been made before.
         nonce: of the challenge that the clip answers, as countenance challenge drew it; it is good once.
-        policy: rgb, rgb-clip, sensors, drawn, or a JSON file; rgb-clip asks what one camera can tell of a clip.
+        policy: rgb, rgb-clip, slim, sensors, drawn, or a JSON file; rgb-clip asks what one camera can tell of a clip.
         expressions: the network that reads them, or the folder of a run.
         receipt: a file that the signed decision is written to.
         gallery: its folder, as for enrol.
@@ -72,9 +79,13 @@ def authenticate(
     """
     from countenance.files import write_atomically
     from countenance.gate.attempts import authenticate as judge
+    from countenance.gate.recordings import Recording
 
     asked = None if challenge is None else actions_of(challenge)
-    done = judge(subject, clip, folder=gallery, challenge=asked, nonce=nonce, policy=policy, expressions=expressions)
+    recording = Recording(clip=clip, infrared=infrared, depth=depth)
+    done = judge(
+        subject, recording, folder=gallery, challenge=asked, nonce=nonce, policy=policy, expressions=expressions
+    )
     written = None
     if receipt is not None and done.receipt is not None:
         written = str(write_atomically(receipt, done.receipt))

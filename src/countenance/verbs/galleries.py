@@ -89,6 +89,7 @@ def enrol(
     gallery: Path | None = None,
     model: str = "sface",
     detect: str = "yunet",
+    live: str | None = None,
     json: bool = False,
 ) -> int:
     """Enrol a person by photographs or clips of one face each, unless they, the screen or the gallery are against it.
@@ -101,6 +102,8 @@ def enrol(
         gallery: its folder; $COUNTENANCE_GALLERY or one among the user's data when left out.
         model: the recogniser.
         detect: the face detector, yunet or mtcnn.
+        live: ask for live faces, no pictures of one, by the checks of a policy such as rgb; many a good passport
+            photograph is refused by it. Nobody asks when left out.
         json: print one JSON object.
     """
     import time
@@ -110,7 +113,7 @@ def enrol(
 
     folder = gallery_folder(gallery)
     agreed = None if consent is None else {"said": consent, "at": time.time()}
-    done = take_in(subject, images, folder=folder, model=model, detect=detect, consent=agreed, again=again)
+    done = take_in(subject, images, folder=folder, model=model, detect=detect, live=live, consent=agreed, again=again)
     if not printed({**done.as_json(), "gallery": str(folder)}, wanted=json):
         print(f"{subject}: " + ("enrolled" if done.accepted else "not enrolled") + f" ({model}, {folder})")
         for reason in done.reasons:
@@ -253,59 +256,6 @@ def gallery_export(
     counts = {name: len(told[name]) for name in ("templates", "sessions", "receipts", "failures", "audit")}
     if not printed({"subject": subject, "file": str(out), **counts}, wanted=json):
         print(f"{subject}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + f" in {out}")
-    return ACCEPTED
-
-
-def gallery_backup(file: Positional[Path], *, gallery: Path | None = None, json: bool = False) -> int:
-    """Copy the gallery's database to a new file, while it is in use; its keys and its screen are not in the copy.
-
-    Args:
-        file: where to; nothing may be there. Whoever is forgotten later is still in it: delete old copies.
-        gallery: its folder, as for enrol.
-        json: print one JSON object.
-    """
-    from countenance.gate.local import backup_gallery
-
-    written = backup_gallery(file, folder=gallery)
-    if not printed({"file": str(written), "bytes": written.stat().st_size}, wanted=json):
-        print(f"{written}: a copy of the database; keep its key (gate.db.key) elsewhere")
-    return ACCEPTED
-
-
-def gallery_restore(file: Positional[Path], *, gallery: Path | None = None, json: bool = False) -> int:
-    """Make a gallery from a copy, in a folder that holds none; the key lies there already, as gate.db.key.
-
-    Args:
-        file: the copy. Whoever was forgotten after it was made is enrolled again: forget them again.
-        gallery: the folder, as for enrol.
-        json: print one JSON object.
-    """
-    from countenance.gate.local import restore_gallery
-    from countenance.store.place import gallery_folder
-
-    folder = gallery_folder(gallery)
-    found = restore_gallery(file, folder=folder)
-    if not printed({"people": len(found), "gallery": str(folder)}, wanted=json):
-        print(f"{folder}: {len(found):,} people")
-    return ACCEPTED
-
-
-def gallery_rotate(*, drop: bool = False, gallery: Path | None = None, json: bool = False) -> int:
-    """Seal everything again under a new key, which is put before the old one in the gallery's key file.
-
-    Stop services on this gallery first: they do not know the new key. Where the key is in the environment, put the new
-    one before the old one there, and then call this.
-
-    Args:
-        drop: take the old keys out of the file; older copies (gallery backup) cannot be opened with it from then on.
-        gallery: its folder, as for enrol.
-        json: print one JSON object.
-    """
-    from countenance.gate.local import rotate_gallery
-
-    count = rotate_gallery(folder=gallery, drop=drop)
-    if not printed({"values": count, "dropped": drop}, wanted=json):
-        print(f"{count:,} values were sealed again")
     return ACCEPTED
 
 

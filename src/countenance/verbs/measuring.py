@@ -180,8 +180,7 @@ def reproduce(
         initial: folder of the pre-trained trunks that the parkin tables begin from, or the run of the flow network of
             the ito tables, where not those in the package; of facelivenet-1, -5 and -7 the run of the first stage,
             where not facenet; of facelivenet-3 runs to be judged beside facelivenet-full, between commas; of
-            facelivenet-attacks the run of facelivenet-expression, where not facelivenet-slim; of gate-drawn such a run,
-            or no expression is asked for.
+            facelivenet-attacks and gate-drawn the run of facelivenet-expression, where not facelivenet-slim.
         workers: processes that train side by side.
         only_done: of the parkin, ito, uax and facelivenet tables, train nothing more: rows of what is there.
         sheets: of the parkin tables, a folder for pictures of the samples that networks disagree on most and of those
@@ -352,6 +351,70 @@ def bench(names: Positional[tuple[str, ...]] = (), *, rounds: int = 5, json: boo
                 for result in results
             ),
         )
+    return ACCEPTED
+
+
+def bench_gate(
+    *,
+    policy: str = "rgb",
+    workers: int = 2,
+    challenge: str | None = None,
+    few: int = 5,
+    sessions: int = 50,
+    many: int = 200,
+    seconds: float = 300.0,
+    side_seconds: float = 30.0,
+    json: bool = False,
+) -> int:
+    """Load a served gate with drawn people who show one frame a second each: few, many at once, too many, few again.
+
+    The service is started for it with a database of its own. The clients run beside it on the same machine.
+
+    Args:
+        policy: of the gate, as serve has it.
+        workers: threads of the gate that judge.
+        challenge: actions that challenges are drawn from, as serve has it.
+        few: people at once before and after.
+        sessions: people at once in the long phase.
+        many: people at once beyond what the gate can do.
+        seconds: of the long phase.
+        side_seconds: of each other phase.
+        json: print one JSON object.
+    """
+    from countenance.bench.gate import Load
+    from countenance.bench.gate import bench_gate as load_gate
+    from countenance.console import print_table, speaker
+
+    load = Load(
+        policy=policy,
+        workers=workers,
+        challenge=challenge,
+        few=few,
+        sessions=sessions,
+        many=many,
+        seconds=seconds,
+        side_seconds=side_seconds,
+    )
+    done = load_gate(load, say=speaker("bench"))
+    if not printed(done.as_json(), wanted=json):
+        print_table(
+            ("phase", "people", "frames/s", "p50 s", "p95 s", "p99 s", "503", "sessions/s", "other answers", "MiB"),
+            (
+                (
+                    phase.name,
+                    str(phase.clients),
+                    f"{phase.frames_per_second:.1f}",
+                    *(f"{seconds:.3f}" for seconds in phase.frames.quantiles.values() or (float("nan"),) * 3),
+                    f"{phase.shed[0]:.1%}",
+                    f"{phase.sessions_per_second:.2f}",
+                    "none" if phase.is_clean else "some",
+                    "" if phase.memory_mib is None else f"{phase.memory_mib[1]:.0f}",
+                )
+                for phase in done.phases
+            ),
+            title=done.label,
+        )
+        print(f"As before {done.as_json()['recovered_seconds']:.1f} s after the rush")
     return ACCEPTED
 
 

@@ -17,8 +17,11 @@ def serve(
     policy: str = "rgb",
     challenge: str | None = None,
     workers: int = 1,
+    requests_per_second: float = 200.0,
     signing_key: Path | None = None,
     screen: Path | None = None,
+    expressions: str | None = None,
+    live_enrolment: bool = False,
     open: bool = False,  # noqa: A002 - the option's name
 ) -> int:
     """Serve the gate over HTTP, with its page; the address is printed, and the first operator's key, once.
@@ -31,22 +34,29 @@ def serve(
         port: to listen on; 0 for any that is free.
         database: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; the gallery's file when left out,
             as `enrol` has it.
-        policy: rgb, rgb-clip, sensors, drawn, or a JSON file; see policy check.
+        policy: rgb, rgb-clip, slim, sensors, drawn, or a JSON file; see policy check.
         challenge: actions that challenges are drawn from, such as turn_left,turn_right,blink; all of them when left
             out. Without happy and surprise no network of expressions is needed.
         workers: threads that judge, each network with one thread; start several services on one PostgreSQL for more.
+        requests_per_second: of one key, and of one address, which behind a proxy is that of all clients; twice as
+            many may come at once.
         signing_key: file of the key that signs receipts; beside a SQLite database one is made.
         screen: folder of the screen that new people are held against (screen calibrate); that of a SQLite database
             when left out. Where none was calibrated nobody is screened.
+        expressions: the network that reads them, or the folder of a run; facelivenet-slim when left out.
+        live_enrolment: enrol by photographs of live faces only, no pictures of one, as the policy's checks of still
+            presentations (rgb has one) judge them; many a good passport photograph is refused by it.
         open: let the page enrol, begin sessions and forget people without a key when it is asked for by this very
             machine: for a demonstration. Every program and every user of this machine may do so then.
     """
     from countenance.errors import UsageError
+    from countenance.policy import still_checks
     from countenance.service.running import (
         first_key,
         load_gate,
         open_database,
         open_door,
+        open_expressions,
         open_policy,
         open_rules,
         open_signer,
@@ -59,8 +69,17 @@ def serve(
     if not 1 <= workers <= 64:
         raise UsageError(expected="1 to 64 workers", came=str(workers), remedy="one for each processor core at most")
     url = default_database() if database is None else database
-    settings = Settings(workers=workers, waiting=16 * workers, open_to_loopback=open)
+    settings = Settings(
+        workers=workers,
+        waiting=16 * workers,
+        requests_per_second=requests_per_second,
+        requests_at_once=2 * requests_per_second,
+        open_to_loopback=open,
+    )
     judged_by, rules = open_policy(policy), open_rules(challenge)
+    reader = open_expressions(expressions, rules)
+    if live_enrolment:
+        still_checks(judged_by)  # refuses a policy without one, by which nobody would be live
     with open_door(host, port) as door, ExitStack() as opened:
         store, vault = open_database(url)
         opened.callback(store.close)
@@ -75,7 +94,15 @@ def serve(
             store,
             settings=settings,
             signer=signer,
-            load=lambda: load_gate(judged_by, rules, vault, settings, screen=screen_folder(url, screen)),
+            load=lambda: load_gate(
+                judged_by,
+                rules,
+                vault,
+                settings,
+                screen=screen_folder(url, screen),
+                expressions=reader,
+                live_enrolment=live_enrolment,
+            ),
             say=say,
         )
     return ACCEPTED
