@@ -77,23 +77,32 @@ def test_a_full_queue_says_busy_and_the_stream_goes_on(service):
         assert socket.receive_json()["kind"] == "seen"
 
 
+def until(holds):
+    """Wait for something that comes soon."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def test_who_goes_away_is_not_judged_any_more(service):
     session, gate = service.begin(), threading.Event()
     other = service.begin()
     service.gate.before_look = lambda: gate.wait(30)
     held = threading.Thread(target=service.show, args=(other, 0))
     held.start()
-    while not service.app.state.desk.workers.depth:
-        time.sleep(0.002)
-    with opened(service, session) as socket:
-        hello(socket, session)
-        socket.send_bytes(picture())
-        while service.app.state.desk.workers.depth < 2:
-            time.sleep(0.002)
-    while service.app.state.desk.workers.depth > 1:
-        time.sleep(0.002)
-    gate.set()
-    held.join(30)
+    workers = service.app.state.desk.workers
+    try:
+        until(lambda: workers.depth == 1)
+        with opened(service, session) as socket:
+            hello(socket, session)
+            socket.send_bytes(picture())
+            until(lambda: workers.depth == 2)
+            socket.close()
+            until(lambda: workers.depth == 1)
+    finally:
+        gate.set()
+        held.join(30)
     assert service.gate.looked == 1
 
 

@@ -86,10 +86,12 @@ class _Talk:
                     else:
                         await self._say({"kind": "busy"})
         finally:
-            for task in (heard, judged):
-                if task is not None:
-                    task.cancel()
-            await asyncio.gather(*(task for task in (heard, judged) if task is not None), return_exceptions=True)
+            ending: list[asyncio.Task[Any]] = [heard] if judged is None else [heard, judged]
+            for task in ending:
+                task.cancel()
+            await asyncio.wait(ending)  # `gather` would lose who cancelled us, if somebody does
+            for task in ending:
+                _ = task.cancelled() or task.exception()  # looked at, or asyncio would say that nobody did
 
     async def refuse(self, refusal: Refusal) -> None:
         """Say why not, and close."""
