@@ -191,7 +191,10 @@ def test_two_faces_are_refused(data_folder, tmp_path, capsys):
             "or the folder of a run; came the network 'sface'",
         ),
         (["score", "sface", "--data", "lfw:/", "--mirror", "--out", "x.csv"], "expected a set of presentations"),
-        (["train", "resnet", "--data", "manifest:/", "--out", "x"], "expected a recipe: slim-pad, mlfa-slim"),
+        (
+            ["train", "resnet", "--data", "manifest:/", "--out", "x"],
+            "expected a recipe: slim-pad, gate-slim, mlfa-slim",
+        ),
         (
             ["train", "slim-pad", "--data", "manifest:/", "--out", "x", "--modalities", "x"],
             "expected modalities among rgb, infrared",

@@ -308,7 +308,7 @@ def stated(kind, network):
 def test_thresholds_of_the_drawn_policy_were_chosen_on_drawn_development_people():
     """Those of the cards do not carry over; countenance reproduce gate-drawn chooses these."""
     points = {check.name: check.point for check in read_policy("drawn").checks if check.point is not None}
-    rules = {"presentation": "bpcer:0.05", "verification": "eer", "same_face": "eer"}
+    rules = {"presentation": "eer", "verification": "eer", "same_face": "eer"}
     assert {name: point.rule for name, point in points.items()} == rules
     for point in points.values():
         assert point.split == Split.DEVELOPMENT
