@@ -146,8 +146,8 @@ def test_clips_have_a_row_each_or_one_for_each_window(clips, clip_run):
     ("options", "words"),
     [
         (PresentationOptions(unit="hour"), "a unit among clip, window"),
-        (PresentationOptions(mirror=True), "leave --mirror and --precision out"),
-        (PresentationOptions(precision="bfloat16"), "leave --mirror and --precision out"),
+        (PresentationOptions(mirror=True), "leave --mirror, --precision and --engine out"),
+        (PresentationOptions(precision="bfloat16"), "leave --mirror, --precision and --engine out"),
     ],
 )
 def test_what_clips_do_not_have_is_refused(clips, clip_run, options, words):

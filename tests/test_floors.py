@@ -15,7 +15,7 @@ PACKAGE = Path(countenance.errors.__file__).parent
 FLOORS = (
     "errors vocabulary files progress",
     "scores score_formats metrics names",
-    "images threads mosaic published vault receipts policy",
+    "images threads processes mosaic published vault receipts policy",
     "faces clips transforms synthesis",
     "datasets networks losses tracking",
     "training scoring checkpoints weights loading foreign_checkpoints activation_maps",
@@ -44,6 +44,7 @@ ON_ONE_FLOOR: Mapping[tuple[str, str], str] = {  # (who, sees whom): why
     ("window_scoring", "ensemble_scoring"): "several networks of clips are reported as those of stills",
     ("recipes", "gate"): "a recipe may be of the whole gate",
     ("gate", "export"): "a gate runs the exported form of its networks",
+    ("bulk", "export"): "a set may be scored by an exported network",
     ("explanation", "authentication"): "what is explained has been decided",
     ("explanation", "report"): "and is shown on a sheet",
 }

@@ -6,7 +6,6 @@ import torch
 
 from countenance.checkpoints import BEST, Checkpoint, read_checkpoint, write_checkpoint
 from countenance.datasets.samples import PresentationSample
-from countenance.errors import UsageError
 from countenance.loading.batches import Batch
 from countenance.loading.cache import CachedPlanes
 from countenance.networks.caffe_resnet import slim_resnet
@@ -17,7 +16,6 @@ from countenance.presentation_training import (
     drawn_presence,
     presentation_loss,
     state_operating_points,
-    usable_device,
 )
 from countenance.trained import described
 from countenance.training import half_cosine
@@ -55,13 +53,6 @@ def test_half_a_cosine_falls_from_one_to_nothing():
     fall = half_cosine(10)
     assert [fall(0), fall(5), fall(10)] == pytest.approx([1, 0.5, 0])
     assert half_cosine(10, after=4)(9) == pytest.approx(0.5)
-
-
-def test_a_device_is_one_that_is_here():
-    assert usable_device("cpu") == torch.device("cpu")
-    for name in ("abacus", "cuda:99"):
-        with pytest.raises(UsageError, match=f"a device of this machine, .*; came '{name}'"):
-            usable_device(name)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 0.9])

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from countenance.datasets.comparison import Comparison
 from countenance.datasets.lfw import read_comparisons
 from countenance.datasets.named import PRESENTATIONS, read_presentations, split_name
@@ -13,8 +15,11 @@ from countenance.datasets.samples import PresentationSample
 from countenance.datasets.siw import NAME as SIW
 from countenance.ensemble_scoring import EnsembleReport, score_ensemble
 from countenance.errors import UsageError, at_least
+from countenance.export.engines import Engine, engine_named
+from countenance.export.exported_network import exported_network
+from countenance.export.folder import is_export
 from countenance.files import refuse_as_target
-from countenance.presentation_scoring import Precision
+from countenance.presentation_scoring import Precision, PresentationNetwork
 from countenance.progress import Progress, unheard
 from countenance.recognisers import stated_recogniser
 from countenance.released import detector
@@ -36,12 +41,14 @@ class PresentationOptions:
         precision: float32 or bfloat16; see `score_ensemble`.
         members: a folder for each network's own table, by the name that `run_names` gives it.
         unit: of clips, what a row is of: clip or window; None: clip.
+        engine: of exported networks, onnxruntime or openvino; None: onnxruntime.
     """
 
     mirror: bool = False
     precision: str = Precision.FLOAT32
     members: Path | None = None
     unit: str | None = None
+    engine: str | None = None
 
 
 def score(
@@ -59,7 +66,7 @@ def score(
 
     Args:
         networks: recognisers for a set of pairs, as `recognisers.stated_recogniser` takes them; folders of runs for a
-            set of presentations.
+            set of presentations, of stills also of exports.
         data: "NAME:ROOT", such as "lfw:/data/lfw".
         split: of that set; see its reader.
         folds: of a set of pairs, such as "1-5" or "1,3"; all by default.
@@ -129,7 +136,7 @@ def _score_stills(
 ) -> EnsembleReport:
     if options.unit is not None:
         raise UsageError(expected="a set of clips with a unit", came="one of stills", remedy="leave --unit out")
-    networks = {name: presentation_module(folder) for name, folder in runs.items()}
+    networks = {name: _still_network(folder, options) for name, folder in runs.items()}
     return score_ensemble(
         samples(),
         networks,
@@ -139,6 +146,21 @@ def _score_stills(
     )
 
 
+def _still_network(folder: str, options: PresentationOptions) -> PresentationNetwork:
+    if not is_export(folder):
+        if options.engine is not None:
+            raise UsageError(
+                expected="folders of exports, for an engine", came=folder, remedy="export it, or leave --engine out"
+            )
+        return presentation_module(folder)
+    if options.precision != Precision.FLOAT32:
+        raise UsageError(
+            expected="an exported network in float32", came=options.precision, remedy="leave --precision out"
+        )
+    engine = engine_named(options.engine or Engine.ONNXRUNTIME)
+    return exported_network(folder, engine=engine, threads=torch.get_num_threads())
+
+
 def _score_clips(
     runs: Mapping[str, str],
     samples: Callable[[], Sequence[PresentationSample]],
@@ -146,11 +168,11 @@ def _score_clips(
     detect: str,
     progress: Progress,
 ) -> EnsembleReport:
-    if options.mirror or options.precision != Precision.FLOAT32:
+    if options.mirror or options.precision != Precision.FLOAT32 or options.engine is not None:
         raise UsageError(
-            expected="clips as they are, in float32",
-            came="mirrored views or another precision",
-            remedy="leave --mirror and --precision out",
+            expected="clips as they are, in float32, in PyTorch",
+            came="mirrored views, another precision or an engine",
+            remedy="leave --mirror, --precision and --engine out",
         )
     unit = options.unit or Unit.CLIP
     if unit not in set(Unit):

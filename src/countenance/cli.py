@@ -19,6 +19,7 @@ import tyro
 from countenance.errors import CountenanceError, UsageError
 from countenance.verbs.answers import ACCEPTED, DEFECT, INTERRUPTED, WRONG
 from countenance.verbs.attempts import authenticate, challenge
+from countenance.verbs.exporting import export
 from countenance.verbs.galleries import (
     attack_uax,
     enrol,
@@ -78,6 +79,7 @@ VERBS: Mapping[str, Callable[..., int]] = {
     "keys new-vault": keys_new_vault,
     "keys new-signing": keys_new_signing,
     "train": train,
+    "export": export,
     "score": score,
     "evaluate": evaluate,
     "calibrate": calibrate,

@@ -15,6 +15,7 @@
     │   ├── MissingFile
     │   ├── ProtocolMismatch
     │   ├── DigestMismatch
+    │   ├── ParityError
     │   └── WrongKey
     ├── ScoreError                   score tables
     │   ├── MalformedScores
@@ -112,6 +113,10 @@ class ProtocolMismatch(DataError):
 
 class DigestMismatch(DataError):
     """The bytes of a file are not those that were recorded."""
+
+
+class ParityError(DataError):
+    """An exported network that answers otherwise than the network it was made of; it gives no score."""
 
 
 class WrongKey(DataError):

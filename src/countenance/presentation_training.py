@@ -13,22 +13,23 @@ from enum import StrEnum
 from importlib import metadata
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from torch.optim import Optimizer
 
 from countenance.checkpoints import BEST, Checkpoint, read_checkpoint, write_checkpoint
-from countenance.errors import UsageError
 from countenance.files import sha256_of
 from countenance.loading.batches import Batch
 from countenance.metrics.counts import SortedScores
 from countenance.metrics.operating_point import choose
 from countenance.presentation_scoring import LoadedPresentations, Precision, device_of, judge, stack_planes, table_of
+from countenance.processes.group import agree, own_share, told_by_first
+from countenance.processes.learning import own, shared, whole_loss
 from countenance.progress import Progress, unheard
 from countenance.run_history import RunHistory, module_state
 from countenance.trained import TrainedNetwork, described, trained_network
@@ -127,6 +128,9 @@ def train_network(  # noqa: PLR0913 - each is a thing of its own
 ) -> TrainedRun:
     """Train a network; goes on where a run of the same recipe and data was stopped.
 
+    Where several processes have joined (`processes.group`), they train it together, as one would: each calls this with
+    the same arguments, the first alone judges and writes, and all return what it has come to.
+
     Args:
         build: makes the network and its regimen; torch's generator is seeded before.
         seed: of the first weights and of what training draws.
@@ -140,7 +144,8 @@ def train_network(  # noqa: PLR0913 - each is a thing of its own
         progress: called with (steps done, steps in all).
 
     Raises:
-        UsageError: the folder holds a run of another recipe or of other data, or the loss is not finite.
+        UsageError: the folder holds a run of another recipe or of other data, the loss is not finite, or another
+            process has other data or sees another folder.
         DataError: its checkpoint is damaged.
     """
     started = time.perf_counter()
@@ -158,13 +163,16 @@ def train_network(  # noqa: PLR0913 - each is a thing of its own
         network, regimen = build()
         history = _History(Path(out), first, network, regimen.optimizer, development)
         history.resume()
+        agree((first, history.position), on="the recipe, the data and the state of the run")
+        first_of_all = own_share().number == 0
         total = regimen.epochs * regimen.steps
 
-        def loss_of(module: TrainedNetwork, batch: Batch) -> Tensor:
-            return presentation_loss(module, batch, regimen, targets)
+        def loss_of(module: nn.Module, batch: Batch) -> Tensor:
+            own_loss = presentation_loss(module, batch, regimen, targets)
+            return whole_loss(own_loss, part=len(batch), whole=batch.whole)
 
         fit(
-            network,
+            shared(network),
             loss_of,
             regimen.batches,
             optimizer=regimen.optimizer,
@@ -172,38 +180,24 @@ def train_network(  # noqa: PLR0913 - each is a thing of its own
             start=history.position,
             schedule=regimen.schedule,
             after_step=lambda step: progress(step, total),
-            after_epoch=history.note,
+            after_epoch=history.note if first_of_all else None,
         )
-    return TrainedRun(
-        epochs=history.position.epochs,
-        best=history.best,
-        checkpoint=Path(out) / f"{BEST}.json",
-        losses=tuple(history.losses),
-        auc=tuple(history.aucs),
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        seconds=time.perf_counter() - started,
-        label=label,
-    )
-
-
-def usable_device(name: str) -> torch.device:
-    """Return the device called `name`, such as "cpu", "cuda" or "cuda:1".
-
-    Raises:
-        UsageError: there is no such device here.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            expected="a device of this machine, such as cpu or cuda", came=repr(name), remedy="name another"
-        ) from error
-    return device
+        return told_by_first(
+            TrainedRun(
+                epochs=history.position.epochs,
+                best=history.best,
+                checkpoint=Path(out) / f"{BEST}.json",
+                losses=tuple(history.losses),
+                auc=tuple(history.aucs),
+                parameters=sum(parameter.numel() for parameter in network.parameters()),
+                seconds=time.perf_counter() - started,
+                label=label,
+            )
+        )
 
 
 def presentation_loss(
-    network: TrainedNetwork, batch: Batch, regimen: Regimen, targets: NDArray[np.float64] | None = None
+    network: nn.Module, batch: Batch, regimen: Regimen, targets: NDArray[np.float64] | None = None
 ) -> Tensor:
     """Return the cross entropy of a batch: of a margin between two classes it is that of one logit.
 
@@ -211,7 +205,7 @@ def presentation_loss(
     and 1 hardly tells these apart.
 
     Args:
-        network: in training.
+        network: in training; as it is, or as `processes.learning.shared` returned it.
         batch: of the training samples.
         regimen: says which sensors may be lost, the precision, and who guides.
         targets: (N,) for all training samples, by their numbers; the labels where None.
@@ -223,14 +217,16 @@ def presentation_loss(
     return binary_cross_entropy_with_logits(margins, torch.from_numpy(wanted).to(margins))
 
 
-def margins_of(network: TrainedNetwork, batch: Batch, regimen: Regimen) -> Tensor:
-    """Return the margins (B,) of a batch in training, in float32, some sensors dropped where the regimen says so."""
-    modalities = network.modalities
+def margins_of(network: nn.Module, batch: Batch, regimen: Regimen) -> Tensor:
+    """Return the margins (B,) of a batch in training, at least in float32; sensors are dropped as the regimen says."""
+    modalities = cast("TrainedNetwork", own(network)).modalities
     planes = stack_planes(batch.planes, modalities).to(device_of(network))
-    present = drawn_presence(len(batch), len(modalities), regimen.sensor_dropout) if regimen.sensor_dropout else None
+    present = None
+    if regimen.sensor_dropout:  # drawn for the whole step, so that generators stand alike in all processes
+        present = drawn_presence(batch.whole, len(modalities), regimen.sensor_dropout)[batch.before :][: len(batch)]
     with torch.autocast(planes.device.type, torch.bfloat16, enabled=regimen.precision is Precision.BFLOAT16):
         margins: Tensor = network(planes) if present is None else network(planes, present.to(planes.device))
-    return margins.float()
+    return margins.to(torch.promote_types(margins.dtype, torch.float32))
 
 
 def drawn_presence(count: int, sensors: int, probability: float) -> Tensor:

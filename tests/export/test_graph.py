@@ -13,7 +13,7 @@ DATA = helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 3, 4, 4])
 
 
 def run(graph, width):
-    content = graph.file("test", DATA, [("out", width)], {"told": "by us"})
+    content = graph.file("test", [DATA], [("out", width)], {"told": "by us"})
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map == {"told": "by us"}
     return session.run(["out"], {"maps": MAPS})[0]

@@ -7,6 +7,7 @@ from countenance.errors import UnreadableImage, UsageError
 from countenance.loading.batches import Loader
 from countenance.loading.cache import CachedPlanes
 from countenance.loading.pictures import FilePlanes
+from countenance.processes.group import ALONE, Share
 from countenance.transforms.fewframe import apply_view, draw_view
 from countenance.vocabulary import Modality
 
@@ -93,6 +94,28 @@ def test_a_rest_is_left_out_on_request():
     assert [len(batch) for batch in loader.epoch(0)] == [4] * 5
     left_out = [set(range(23)) - {n for b in loader.epoch(e) for n in b.numbers.tolist()} for e in range(3)]
     assert len(set(map(frozenset, left_out))) > 1, "not the same samples each time"
+
+
+@pytest.mark.parametrize("whole_batches", [True, False])
+def test_the_parts_of_several_processes_are_the_batches_of_one(whole_batches):
+    def of(share):
+        loader = Loader(source=noise(23), batch=5, augment=erased, whole_batches=whole_batches, share=share)
+        return list(loader.epoch(1))
+
+    parts = [of(Share(number, 3)) for number in range(3)]
+    for alone, *several in zip(of(ALONE), *parts, strict=True):
+        assert [batch.whole for batch in several] == [len(alone)] * 3
+        assert [batch.before for batch in several] == [sum(map(len, several[:number])) for number in range(3)]
+        assert np.concatenate([batch.numbers for batch in several]).tolist() == alone.numbers.tolist()
+        for sensor, planes in alone.planes.items():
+            assert np.array_equal(np.concatenate([batch.planes[sensor] for batch in several]), planes)
+
+
+def test_a_batch_has_a_sample_for_each_process():
+    Loader(source=source(23), batch=4, whole_batches=True, share=Share(0, 4))
+    for whole_batches, least in ((True, 4), (False, 3)):
+        with pytest.raises(UsageError, match=f"each of 5 processes; came a batch of {least}; make the batch larger"):
+            Loader(source=source(23), batch=4, share=Share(0, 5), whole_batches=whole_batches)
 
 
 def test_batches_are_made_ahead_and_no_further():

@@ -1,11 +1,17 @@
 """Recipes by name: what is asked for reaches them, and what they do not know is refused."""
 
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import countenance.recipes.named as door
+from countenance.checkpoints import read_checkpoint
 from countenance.errors import UsageError
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice
@@ -21,6 +27,9 @@ from countenance.recipes.named import NAMES, Wishes, train
 from countenance.recipes.pretraining import Margin, PretrainingRecipe, Task
 from countenance.recipes.slim_pad import SlimPadRecipe
 from countenance.vocabulary import Modality
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
+COUNTENANCE = (sys.executable, "-c", "from countenance.cli import run; run()")
 
 
 @pytest.fixture
@@ -111,6 +120,61 @@ def test_a_first_stage_has_a_layout_and_a_loss(asked):
     changed = asked("facelivenet-released", layout="slim", loss="class-wise-hinge", seed=2, devices="cuda")[0]
     wishes: dict[str, Any] = {"layout": "slim", "loss": ClassLoss.HINGE, "seed": 2, "device": "cuda"}
     assert changed == replace(STAGE_1["facelivenet-released"], **wishes)
+
+
+def test_several_devices_are_several_processes(monkeypatch, asked):
+    begun: list[tuple[Any, ...]] = []
+
+    def together(devices, work, **heard):
+        begun.append(devices)
+        return work("cpu", *heard.values())
+
+    monkeypatch.setattr(door, "together", together)
+    assert asked("slim-pad", devices="cuda:0,1", epochs=2)[0] == SlimPadRecipe(epochs=2)
+    assert asked("mlfa-slim", devices="1")[0] == SLIM
+    assert begun == [("cuda:0", "cuda:1")]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="one process for gate-slim; came 2; take slim-pad or mlfa-slim"):
+        asked("gate-slim")
+
+
+QUICK = Wishes(epochs=2, batch_size=5)  # two steps an epoch
+
+
+@pytest.fixture(scope="module")
+def by_one(own_set, tmp_path_factory):
+    """What one process makes of it."""
+    return train("slim-pad", QUICK, data=f"manifest:{own_set}", out=tmp_path_factory.mktemp("one"))
+
+
+def test_where_one_of_two_processes_was_killed_one_alone_goes_on(own_set, by_one, tmp_path):
+    def killed(step, _):
+        if step == 3:
+            multiprocessing.active_children()[-1].kill()
+
+    two, data = replace(QUICK, devices="2"), f"manifest:{own_set}"
+    with pytest.raises(UsageError, match="ended by SIGKILL; run the same command again"):
+        train("slim-pad", two, data=data, out=tmp_path, progress=killed)
+    assert read_checkpoint(tmp_path, "last").card["epochs"] == 1
+    run = train("slim-pad", QUICK, data=data, out=tmp_path)
+    assert list(run.losses) == pytest.approx(list(by_one.losses), rel=0, abs=1e-5)
+    cards = [read_checkpoint(each.checkpoint.parent, "best").card for each in (run, by_one)]
+    assert cards[0]["recipe"] == cards[1]["recipe"], "it does not say how many processes there were"
+
+
+def test_torchrun_starts_processes_of_which_one_speaks(own_set, by_one, tmp_path):
+    command = f"slim-pad --data manifest:{own_set} --out {tmp_path} --epochs 2 --batch-size 5 --json".split()
+    done = subprocess.run(
+        [*TORCHRUN, "--nproc-per-node", "2", "--no-python", *COUNTENANCE, "train", *command],
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert (told["epochs"], told["best"]) == (by_one.epochs, by_one.best) == (2, 2)
+    assert told["losses"] == pytest.approx(list(by_one.losses), rel=0, abs=1e-5)
+    assert done.stderr.count("training for 2 epochs") == 1
 
 
 @pytest.mark.parametrize(

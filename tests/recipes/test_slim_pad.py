@@ -139,15 +139,25 @@ def test_the_last_epoch_where_nothing_is_chosen(fitted):
         {"flip_probability": 1.0},
         {"choice": Choice.LAST},
         {"seed": 3},
+        {"device": "cuda:99"},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_every_field_is_read(fitted, change):
+    if "device" in change:
+        with pytest.raises(UsageError, match="a device of this machine"):
+            fitted(replace(QUICK, **change))
+        return
     ours, other = fitted(), fitted(replace(QUICK, **change))
     if "choice" in change:
         assert (bool(ours.auc), bool(other.auc)) == (True, False)
     else:
         assert not equal(weights(ours), weights(other))
+
+
+def test_the_device_is_no_part_of_what_a_run_is():
+    assert "device" not in SlimPadRecipe(device="cuda").as_json()
+    assert set(SlimPadRecipe().as_json()) == {field.name for field in fields(SlimPadRecipe)} - {"device"}
 
 
 def test_the_table_of_fields_is_whole():

@@ -10,8 +10,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +20,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,6 +27,7 @@ from countenance.datasets.drawn_card import CARD, TABLE, UNFINISHED, DrawnCard, 
 from countenance.errors import UsageError
 from countenance.files import existing_file, sha256_of, write_atomically
 from countenance.mosaic import draw_strips
+from countenance.processes.starting import enter_worker
 from countenance.progress import Progress, unheard
 from countenance.synthesis.scene import DrawnClip, draw_clip
 from countenance.synthesis.spec import ClipSpec
@@ -274,7 +272,7 @@ def _drawn(clips: Sequence[PlannedClip], base: Path, draw: Draw, workers: int) -
         with one_thread():
             yield from map(task, clips)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _enter_worker)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), enter_worker)
     try:
         yield from pool.map(task, clips, chunksize=_CLIPS_IN_ONE_TURN)
     except BrokenProcessPool as error:
@@ -285,17 +283,3 @@ def _drawn(clips: Sequence[PlannedClip], base: Path, draw: Draw, workers: int) -
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _enter_worker() -> None:
-    """One thread; Ctrl-C is the parent's to answer; and when the parent is gone, so is the worker."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -39,7 +39,7 @@ def facelivenet_onnx(network: FaceLiveNet) -> bytes:
     judging = fused(copy.deepcopy(network))
     middle, top = _trunk(graph, judging, _whitened(graph))
     outputs = [(TEMPLATES, judging.features)]
-    _of_length_1(graph, _branch(graph, judging.branch_1, top))
+    of_length_1(graph, _branch(graph, judging.branch_1, top))
     if judging.branch_2 is not None and judging.head is not None:
         start = middle if judging.branch_2.reduction_b is not None else top
         logits = _head(graph, judging.head, _branch(graph, judging.branch_2, start))
@@ -47,7 +47,7 @@ def facelivenet_onnx(network: FaceLiveNet) -> bytes:
         graph.add("Softmax", logits, axis=1, out=PROBABILITIES)
         outputs.append((PROBABILITIES, len(judging.expressions)))
     faces = helper.make_tensor_value_info(FACES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
-    return graph.file("facelivenet", faces, outputs, {EXPRESSIONS: ",".join(judging.expressions)})
+    return graph.file("facelivenet", [faces], outputs, {EXPRESSIONS: ",".join(judging.expressions)})
 
 
 def _whitened(graph: Graph) -> str:
@@ -56,7 +56,7 @@ def _whitened(graph: Graph) -> str:
     levels = graph.add("Cast", FACES, to=TensorProto.FLOAT)
     centred = graph.add("Sub", levels, graph.add("ReduceMean", levels, **every))
     deviation = graph.add("Sqrt", graph.add("ReduceMean", graph.add("Mul", centred, centred), **every))
-    least = graph.tensor(np.full(1, (3 * SIDE * SIDE) ** -0.5, np.float32))
+    least = graph.tensor(np.full(1, (3 * SIDE * SIDE) ** -0.5, np.float32), name=f"least_deviation_{FACES}")
     return graph.add("Transpose", graph.add("Div", centred, graph.add("Max", deviation, least)), perm=[0, 3, 1, 2])
 
 
@@ -88,7 +88,8 @@ def _head(graph: Graph, head: nn.Sequential, values: str) -> str:
     return values
 
 
-def _of_length_1(graph: Graph, features: str) -> str:
+def of_length_1(graph: Graph, features: str) -> str:
+    """Add features (N, D) over their length: the output "templates"."""
     length = graph.add("ReduceL2", features, axes=[1], keepdims=1)
     least = graph.tensor(np.full(1, _LEAST_LENGTH, np.float32))
     return graph.add("Div", features, graph.add("Max", length, least), out=TEMPLATES)

@@ -4,6 +4,7 @@ The same network gives the same bytes anywhere, and none of the machine that wro
 nothing, and fewer engines read it.
 """
 
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -31,20 +32,43 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **attributes))
         return out
 
-    def tensor(self, values: NDArray[np.float32] | torch.Tensor) -> str:
+    def tensor(self, values: NDArray[np.float32] | torch.Tensor, *, name: str = "") -> str:
         """Add a tensor and return its name."""
-        name = f"tensor_{len(self.tensors)}"
+        name = name or f"tensor_{len(self.tensors)}"
         held = values.detach().numpy() if isinstance(values, torch.Tensor) else values
         self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(held, np.float32), name))
         return name
 
+    def whole(self, *numbers: int) -> str:
+        """Add a list of whole numbers, such as a shape, and return its name."""
+        name = f"tensor_{len(self.tensors)}"
+        self.tensors.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
+        return name
+
+    def shaped(self, maps: str, *shape: int) -> str:
+        """Give maps another shape, in which one length may be -1, and 0 keeps what it is."""
+        return self.add("Reshape", maps, self.whole(*shape))
+
+    def affine(self, maps: str, scale: NDArray[np.float32], shift: NDArray[np.float32], *, of: str = "") -> str:
+        """Add maps (N, C, H, W) times a scale, plus a shift, (C,) each; a single map is spread over all channels.
+
+        Args:
+            maps: what comes in.
+            scale: of each channel.
+            shift: likewise.
+            of: the input whose preprocessing it is: the tensors are then called scale_OF and shift_OF.
+        """
+        names = (f"scale_{of}", f"shift_{of}") if of else ("", "")
+        scaled = self.add("Mul", maps, self.tensor(scale[:, None, None], name=names[0]))
+        return self.add("Add", scaled, self.tensor(shift[:, None, None], name=names[1]))
+
     def convolution(self, conv: nn.Conv2d, maps: str, *, scale: float = 1.0) -> str:
-        """Add a convolution times a scale; it has a bias."""
-        assert conv.bias is not None
+        """Add a convolution times a scale."""
+        bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
         height, width = (int(length) for length in conv.padding)
         said: dict[str, Any] = {"kernel_shape": conv.kernel_size, "strides": conv.stride}
         said |= {"group": conv.groups} if conv.groups > 1 else {}
-        tensors = self.tensor(conv.weight * scale), self.tensor(conv.bias * scale)
+        tensors = self.tensor(conv.weight * scale), self.tensor(bias * scale)
         return self.add("Conv", maps, *tensors, pads=[height, width, height, width], **said)
 
     def sloped(self, maps: str, slopes: NDArray[np.float32] | torch.Tensor) -> str:
@@ -56,20 +80,24 @@ class Graph:
         return self.add("Add", self.add("Relu", maps), self.add("Mul", below, self.tensor(slopes[:, None, None])))
 
     def file(
-        self, name: str, data: ValueInfoProto, outputs: list[tuple[str, int]], properties: dict[str, str]
+        self,
+        name: str,
+        data: Sequence[ValueInfoProto],
+        outputs: Sequence[tuple[str, int]],
+        properties: dict[str, str],
     ) -> bytes:
         """Return the file of a checked model.
 
         Args:
             name: of the graph.
-            data: its one input.
+            data: its inputs.
             outputs: name and width of each, (N, width) float32.
             properties: of the file.
         """
         graph = helper.make_graph(
             self.nodes,
             name,
-            [data],
+            list(data),
             [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["N", width]) for out, width in outputs],
             self.tensors,
         )

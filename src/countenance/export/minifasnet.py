@@ -7,15 +7,20 @@ first convolution.
 import copy
 from typing import Any, Final
 
-from onnx import TensorProto, helper
+import numpy as np
+from onnx import TensorProto, ValueInfoProto, helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from countenance.export.graph import Graph
-from countenance.networks.minifasnet import CLASSES, SIDE, MiniFasNet
+from countenance.export.layers import linear
+from countenance.networks.minifasnet import BONA_FIDE_CLASS, CLASSES, SIDE, MiniFasNet, MiniFasNetPair
 
 CROPS: Final = "crops"
 PROBABILITIES: Final = "probabilities"
+CROPS_V2: Final = "crops_v2"
+CROPS_V1SE: Final = "crops_v1se"
+SCORES: Final = "scores"
 
 
 def minifasnet_onnx(network: MiniFasNet) -> bytes:
@@ -28,17 +33,45 @@ def minifasnet_onnx(network: MiniFasNet) -> bytes:
         The file. Its input is "crops" (N, 80, 80, 3) uint8 RGB, cut as `networks.minifasnet.crop` does it, its output
         "probabilities" (N, 3) float32, of which class 1 is bona fide.
     """
-    graph, judging = Graph(), copy.deepcopy(network).eval()
-    levels = graph.add("Cast", CROPS, to=TensorProto.FLOAT)
+    graph = Graph()
+    graph.add("Softmax", _logits(graph, network, CROPS), axis=1, out=PROBABILITIES)
+    return graph.file("minifasnet", [_input(CROPS)], [(PROBABILITIES, CLASSES)], {})
+
+
+def minifasnet_pair_onnx(pair: MiniFasNetPair) -> bytes:
+    """Return the pair as one ONNX file.
+
+    Returns:
+        The file. Its inputs are "crops_v2" and "crops_v1se", (N, 80, 80, 3) uint8 RGB of the same faces, cut by
+        `networks.minifasnet.crop` at `SCALE_V2` and `SCALE_V1SE`; its output is "scores" (N, 1) float32, the mean of
+        both probabilities of the bona fide class.
+    """
+    graph = Graph()
+    both = [
+        graph.add("Softmax", _logits(graph, network, name), axis=1)
+        for network, name in ((pair.v2, CROPS_V2), (pair.v1se, CROPS_V1SE))
+    ]
+    picked = np.zeros((1, CLASSES), np.float32)
+    picked[0, BONA_FIDE_CLASS] = 0.5
+    graph.add("Gemm", graph.add("Add", *both), graph.tensor(picked), transB=1, out=SCORES)
+    return graph.file("minifasnet-pair", [_input(CROPS_V2), _input(CROPS_V1SE)], [(SCORES, 1)], {})
+
+
+def _input(name: str) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
+
+
+def _logits(graph: Graph, network: MiniFasNet, crops: str) -> str:
+    """(N, 3) of the input of this name."""
+    judging = copy.deepcopy(network).eval()
+    levels = graph.add("Cast", crops, to=TensorProto.FLOAT)
     maps = _added(graph, judging.conv1, graph.add("Transpose", levels, perm=[0, 3, 1, 2]), turned=True)
     for part in (judging.conv2_dw, judging.conv_23, judging.conv_3, judging.conv_34, judging.conv_4, judging.conv_45):
         maps = _added(graph, part, maps)
     for part in (judging.conv_5, judging.conv_6_sep, judging.conv_6_dw):
         maps = _added(graph, part, maps)
-    features = _linear(graph, fuse_linear_bn_eval(judging.linear, judging.bn), graph.add("Flatten", maps))
-    graph.add("Softmax", _linear(graph, judging.prob, features), axis=1, out=PROBABILITIES)
-    crops = helper.make_tensor_value_info(CROPS, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
-    return graph.file("minifasnet", crops, [(PROBABILITIES, CLASSES)], {})
+    features = linear(graph, fuse_linear_bn_eval(judging.linear, judging.bn), graph.add("Flatten", maps))
+    return linear(graph, judging.prob, features)
 
 
 def _added(graph: Graph, part: Any, maps: str, *, turned: bool = False) -> str:
@@ -62,8 +95,3 @@ def _gated(graph: Graph, gate: Any, maps: str) -> str:
     squeezed = graph.convolution(fuse_conv_bn_eval(gate.fc1, gate.bn1), graph.add("GlobalAveragePool", maps))
     excited = graph.convolution(fuse_conv_bn_eval(gate.fc2, gate.bn2), graph.add("Relu", squeezed))
     return graph.add("Mul", maps, graph.add("Sigmoid", excited))
-
-
-def _linear(graph: Graph, layer: nn.Linear, values: str) -> str:
-    inputs = [values, graph.tensor(layer.weight), *([] if layer.bias is None else [graph.tensor(layer.bias)])]
-    return graph.add("Gemm", *inputs, transB=1)

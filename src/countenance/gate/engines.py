@@ -6,13 +6,12 @@ ONNX Runtime may be shared between threads, and let go of the interpreter while 
 
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from countenance.errors import UsageError
+from countenance.export.engines import onnx_session
 from countenance.export.facelivenet import FACES, TEMPLATES, facelivenet_onnx
 from countenance.export.facelivenet import PROBABILITIES as EXPRESSED
 from countenance.export.minifasnet import CROPS, PROBABILITIES, minifasnet_onnx
@@ -33,7 +32,7 @@ class FaceLiveNetEngine:
     """
 
     def __init__(self, network: FaceLiveNet, *, threads: int = 1) -> None:
-        self._session = _session(facelivenet_onnx(network), threads)
+        self._session = onnx_session(facelivenet_onnx(network), threads)
         self._expressions = network.expressions
         self._newest = threading.local()  # a thread asks both of one face, one after the other
 
@@ -80,7 +79,7 @@ class MiniFasNetEngine:
 
     def __init__(self, pair: MiniFasNetPair, *, threads: int = 1) -> None:
         self._asked = [
-            (_session(minifasnet_onnx(network), threads), scale)
+            (onnx_session(minifasnet_onnx(network), threads), scale)
             for network, scale in ((pair.v2, SCALE_V2), (pair.v1se, SCALE_V1SE))
         ]
 
@@ -95,10 +94,3 @@ class MiniFasNetEngine:
             for session, scale in self._asked
         ]
         return float(np.mean(told))
-
-
-def _session(content: bytes, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,8 @@
 """Batches in a repeatable order, made ready while the last one is being used.
 
 The order of an epoch follows from the seed and the epoch's number; what is drawn for a sample's augmentation from the
-seed, the epoch and the sample. Neither depends on how many threads prepare, how far ahead, or where one begins.
+seed, the epoch and the sample. Neither depends on how many threads prepare, how far ahead, where one begins, or how
+many processes share each batch.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from countenance.errors import UsageError
 from countenance.loading.pictures import PlaneSource, stacked
+from countenance.processes.group import ALONE, Share
 from countenance.transforms.planes import Planes
 from countenance.vocabulary import Modality
 
@@ -31,14 +33,23 @@ class Batch:
         planes: (B, H, W, C), or (B, T, H, W, C) of clips, uint8 for each sensor, C-contiguous.
         labels: (B,) the classes.
         numbers: (B,) of the samples in their list.
+        before: samples of the same step that other processes have, and that stand before its own.
+        after: likewise, after its own.
     """
 
     planes: Mapping[Modality, NDArray[np.uint8]]
     labels: NDArray[np.int64]
     numbers: NDArray[np.intp]
+    before: int = 0
+    after: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def whole(self) -> int:
+        """Samples in the step, over all processes."""
+        return self.before + len(self) + self.after
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,13 +58,14 @@ class Loader:
 
     Attributes:
         source: of the pixels, such as `CachedPlanes` or `FilePlanes`.
-        batch: samples in a batch.
+        batch: samples in a batch, over all processes.
         seed: of the order and of the augmentation.
         shuffled: in another order each epoch; False: in the order of the list.
         whole_batches: leave out the rest that does not fill a batch, as in training.
         augment: applied to each sample; None: pixels as they are.
         ahead: batches that are prepared before they are asked for; 0: none, and no thread.
         threads: that prepare them, a batch each; NumPy, OpenCV and the decoders let each other run.
+        share: the part of each batch that is prepared here.
     """
 
     source: PlaneSource
@@ -64,6 +76,7 @@ class Loader:
     augment: Augment | None = None
     ahead: int = 2
     threads: int = 1
+    share: Share = ALONE
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.threads < 1 or self.ahead < 0:
@@ -77,6 +90,13 @@ class Loader:
                 expected=f"samples for a batch of {self.batch}",
                 came=f"{len(self.source)}",
                 remedy="make the batch smaller, or check the list",
+            )
+        rest = 0 if self.whole_batches else len(self.source) % self.batch
+        if (least := rest or self.batch) < self.share.of:
+            raise UsageError(
+                expected=f"a sample of each batch for each of {self.share.of} processes",
+                came=f"a batch of {least}",
+                remedy="make the batch larger, or take fewer processes",
             )
 
     def __len__(self) -> int:
@@ -126,10 +146,13 @@ class Loader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _make(self, epoch: int, numbers: NDArray[np.intp]) -> Batch:
+        part = self.share.cut(len(numbers))
+        before, after = part.start, len(numbers) - part.stop
+        numbers = numbers[part]
         planes = self.source.gather(numbers)
         if self.augment is not None:
             planes = stacked(self._augmented(planes, epoch, numbers), len(numbers))
-        return Batch(planes, self.source.labels[numbers], numbers)
+        return Batch(planes, self.source.labels[numbers], numbers, before, after)
 
     def _augmented(
         self, planes: Planes, epoch: int, numbers: NDArray[np.intp]

@@ -52,7 +52,7 @@ from countenance.metrics.operating_point import OperatingPoint
 from countenance.networks.facelivenet import FaceLiveNet
 from countenance.networks.inception_resnet_v1 import MARGIN, SIDE, ShiftedNorm, cut_box
 from countenance.presentation_scoring import device_of
-from countenance.presentation_training import usable_device
+from countenance.processes.devices import usable_device
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.pretraining import (
     MEMORY,

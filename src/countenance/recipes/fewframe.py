@@ -49,7 +49,8 @@ from countenance.metrics.operating_point import choose
 from countenance.networks.factorised import Middle
 from countenance.networks.fewframe import CHANNELS, DROPOUT, HIDDEN, FewFrameNetwork
 from countenance.networks.fewframe import SIDE as PAPER_SIDE
-from countenance.presentation_training import TrainedRun, usable_device
+from countenance.presentation_training import TrainedRun
+from countenance.processes.devices import usable_device
 from countenance.progress import Progress, Say, unheard
 from countenance.released import detector as released_detector
 from countenance.run_history import RunHistory, module_state

@@ -52,8 +52,9 @@ from countenance.presentation_training import (
     TrainedRun,
     state_operating_points,
     train_network,
-    usable_device,
 )
+from countenance.processes.devices import usable_device
+from countenance.processes.group import own_share
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.teaching import Folder, Teachers, taught
 from countenance.shipped import digest_of, trunk_source
@@ -260,7 +261,7 @@ def train_mlfa(
     asked = teachers if recipe.teachers_at_once else ()
     run = fit_mlfa(recipe, train, development, out=out, label=label, targets=targets, teachers=asked, progress=progress)
     validation = [row for row in samples if row.split is Split.DEVELOPMENT]
-    if validation:
+    if validation and own_share().number == 0:
         state_operating_points(out, loaded(validation, "to choose the threshold by"))
     return run
 
@@ -430,6 +431,7 @@ def _loaders(recipe: MlfaRecipe, train: LoadedPresentations) -> tuple[Loader, Lo
             seed=recipe.seed,
             whole_batches=True,
             augment=_augment(views, train.planes),
+            share=own_share(),
         )
         for views in (recipe.views, Views.WEAK)
     )

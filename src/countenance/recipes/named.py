@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 from countenance.errors import UsageError
@@ -12,6 +13,9 @@ from countenance.networks.mlfa import STREAMS
 from countenance.networks.slim_pad import NAME as SLIM_PAD
 from countenance.presentation_scoring import Precision
 from countenance.presentation_training import Choice, TrainedRun
+from countenance.processes.devices import device_of_launch, devices_named
+from countenance.processes.group import joined
+from countenance.processes.starting import share_of_launch, together
 from countenance.progress import Progress, Say, unheard
 from countenance.recipes.facelivenet import RECIPES as STAGE_1
 from countenance.recipes.facelivenet import ClassLoss, train_facelivenet
@@ -41,8 +45,8 @@ FACE_LIVE = (*STAGE_1, *DISTILLATION, *EXPRESSION)
 NAMES = (SLIM_PAD, GATE_SLIM, *RECIPES, *FEWFRAME, *PRETRAINING, FLOWNETS_SLIM, *FACE_LIVE)
 _ANY = frozenset({"epochs", "batch_size", "seed"})
 _OF_PRETRAINING = dict.fromkeys(PRETRAINING, _ANY) | {"pretraining-distillation": _ANY | {"teacher"}}
-_OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label"}
-_OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout", "devices"}
+_OF_STILLS = _ANY | {"modalities", "choice", "bona_fide_label", "devices"}
+_OF_MLFA = _OF_STILLS | {"fold", "initial", "teachers", "precision", "sensor_dropout"}
 _OF_DISTILLATION = _ANY | {"precision", "kept", "initial"}
 _OF_STAGE_1 = _ANY | {"layout", "loss", "devices"}
 _OF_FEWFRAME = _ANY | {"fold", "frames", "loss", "flow", "devices"}
@@ -71,7 +75,8 @@ class Wishes:
         teachers: folders of runs that the network is to learn from.
         precision: of `Precision`.
         sensor_dropout: probability that a sample loses a sensor.
-        devices: what trains, such as "cuda"; one so far.
+        devices: what trains, such as "cuda"; of slim-pad and the multi-level recipes also several, as
+            `processes.devices.devices_named` knows them, with a process for each.
         kept: of a distilled FaceLiveNet and of facelivenet-expression, a folder of what runs may share.
         seed: of everything that is drawn.
     """
@@ -122,6 +127,8 @@ def train(
 ) -> TrainedRun | PretrainedRun | ExpressionRun:
     """Train by the recipe called `name`; goes on where a run in the same folder was stopped.
 
+    Where torchrun started this process, it trains with the others that it started; only the first tells how far it is.
+
     Args:
         name: one of `NAMES`.
         wishes: what differs from the recipe.
@@ -131,9 +138,24 @@ def train(
         say: called with a line before each part.
 
     Raises:
-        UsageError: an unknown recipe or option; as the recipe raises it.
+        UsageError: an unknown recipe or option; several processes for a recipe of one; one of them was killed; as the
+            recipe raises it.
         DataError: the set is not whole: nothing is trained.
     """
+    share = share_of_launch()
+    if name in (SLIM_PAD, *RECIPES):
+        devices = devices_named(wishes.devices)
+        work = partial(_train_stills, name, wishes, data=data, out=out)
+        if share.of == 1:
+            alone = len(devices) == 1
+            return work(devices[0], progress, say) if alone else together(devices, work, progress=progress, say=say)
+        device = device_of_launch(devices)
+        with joined(device, share=share):
+            return work(device, *((progress, say) if share.number == 0 else (unheard, unheard)))
+    if share.of > 1:
+        raise UsageError(
+            expected=f"one process for {name}", came=f"{share.of}", remedy=f"take {SLIM_PAD} or {', '.join(RECIPES)}"
+        )
     if name in PRETRAINING:
         return pretrain(
             replace(PRETRAINING[name], **wishes.only(name, _OF_PRETRAINING[name])),
@@ -149,9 +171,21 @@ def train(
     if name in FEWFRAME:
         recipe, fold = _few_frames(name, wishes)
         return train_fewframe(recipe, data=data, out=out, fold=fold, progress=progress, say=say)
-    if name not in NAMES:
-        raise UsageError(expected=f"a recipe: {', '.join(NAMES)}", came=repr(name), remedy="name one of them")
-    asked = _in_words(wishes.only(name, _OF_STILLS if name == SLIM_PAD else _OF_MLFA))
+    raise UsageError(expected=f"a recipe: {', '.join(NAMES)}", came=repr(name), remedy="name one of them")
+
+
+def _train_stills(
+    name: str,
+    wishes: Wishes,
+    device: str,
+    progress: Progress,
+    say: Say,
+    *,
+    data: str,
+    out: str | os.PathLike[str],
+) -> TrainedRun:
+    """The networks of still presentations, on one device; in one process of several, where these have joined."""
+    asked = _in_words(wishes.only(name, _OF_STILLS if name == SLIM_PAD else _OF_MLFA)) | {"device": device}
     label = asked.pop("bona_fide_label", None)
     sensors = tuple(
         _word(Modality, word.strip(), "modalities") for word in asked.pop("modalities", "").split(",") if word

@@ -24,6 +24,8 @@ from countenance.loading.batches import Loader
 from countenance.networks.slim_pad import SIDE, SlimPad
 from countenance.presentation_scoring import LoadedPresentations, load_presentations
 from countenance.presentation_training import Choice, Regimen, TrainedRun, train_network
+from countenance.processes.devices import usable_device
+from countenance.processes.group import own_share
 from countenance.progress import Progress, Say, unheard
 from countenance.training import half_cosine
 from countenance.transforms.flipping import draw_flip, flip
@@ -45,6 +47,7 @@ class SlimPadRecipe:
         flip_probability: that a sample is mirrored.
         choice: which epoch the run ends with.
         seed: of the first weights, the order and the mirroring.
+        device: that trains, such as "cuda"; only on a processor does the same seed give the same bytes.
 
     Raises:
         UsageError: a number outside its range.
@@ -59,6 +62,7 @@ class SlimPadRecipe:
     flip_probability: float = 0.5
     choice: Choice = Choice.DEVELOPMENT
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs, width=self.width)
@@ -72,8 +76,10 @@ class SlimPadRecipe:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """Return every field as JSON holds it."""
-        return {**asdict(self), "modalities": list(map(str, self.modalities)), "choice": str(self.choice)}
+        """Return every field but the device as JSON holds it."""
+        plain = {**asdict(self), "modalities": list(map(str, self.modalities)), "choice": str(self.choice)}
+        del plain["device"]
+        return plain
 
 
 def train_slim_pad(
@@ -134,8 +140,8 @@ def fit_slim_pad(
         progress: called with (steps done, steps in all).
 
     Raises:
-        UsageError: the folder holds a run of another recipe or of other data, or the recipe chooses by a development
-            split and there is none.
+        UsageError: no such device; the folder holds a run of another recipe or of other data; the recipe chooses by a
+            development split and there is none.
         DataError: its checkpoint is damaged.
     """
     if recipe.choice is Choice.DEVELOPMENT and development is None:
@@ -143,8 +149,10 @@ def fit_slim_pad(
             expected="a development split to choose the epoch by", came="none", remedy="take the last: --choice last"
         )
 
+    device = usable_device(recipe.device)
+
     def build() -> tuple[SlimPad, Regimen]:
-        network = SlimPad(recipe.modalities, width=recipe.width)
+        network = SlimPad(recipe.modalities, width=recipe.width).to(device)
         loader = _loader(recipe, train)
         return network, Regimen(
             optimizer=torch.optim.AdamW(
@@ -178,4 +186,5 @@ def _loader(recipe: SlimPadRecipe, train: LoadedPresentations) -> Loader:
         seed=recipe.seed,
         whole_batches=True,
         augment=mirrored,
+        share=own_share(),
     )

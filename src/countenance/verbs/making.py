@@ -1,5 +1,6 @@
 """Verbs that make: the demonstration, drawn sets, trained networks; and what is there to make them of."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -113,8 +114,10 @@ def train(
         teachers: folders of runs whose ensemble an mlfa learns from.
         precision: float32 or bfloat16.
         sensor_dropout: probability that a sample loses a sensor, so that an mlfa can do without one.
-        devices: what an mlfa, facelivenet-paper or facelivenet-released is trained on, such as cuda; the processor by
-            default.
+        devices: what slim-pad, an mlfa, facelivenet-paper or facelivenet-released is trained on, such as cuda; the
+            processor by default. The first two take several, with a process for each: 2 (processes on the processor)
+            or cuda:0,1; batch_size is then that of all processes together. Over several machines start this command
+            by torchrun, with --devices cuda or none.
         kept: folder of what several runs may share: of a distilled facelivenet the views of faces and what facenet says
             of them, of facelivenet-expression what the first stage's trunk sees; below the run's by default.
         bona_fide_label: as for datasets check.
@@ -123,6 +126,8 @@ def train(
     """
     from countenance.console import progress_of, speaker
     from countenance.files import refuse_as_target
+    from countenance.processes.starting import share_of_launch
+    from countenance.progress import unheard
     from countenance.recipes.named import Wishes
     from countenance.recipes.named import train as train_named
 
@@ -147,9 +152,10 @@ def train(
         kept=kept,
         seed=seed,
     )
-    with progress_of("steps") as progress:
+    follows = share_of_launch().number > 0  # the first process tells
+    with nullcontext(unheard) if follows else progress_of("steps") as progress:
         done = train_named(recipe, wishes, data=data, out=out, progress=progress, say=speaker("train"))
-    if not printed(done.as_json(), wanted=json):
+    if not follows and not printed(done.as_json(), wanted=json):
         if done.label:
             print(f"*** {done.label} ***")
         print(done.told())

@@ -227,6 +227,7 @@ def score(
     precision: str = "float32",
     members: Path | None = None,
     unit: str | None = None,
+    engine: str | None = None,
     json: bool = False,
 ) -> int:
     """Score a data set with one or several networks (the mean of their scores) and write the score table.
@@ -244,6 +245,7 @@ def score(
         precision: of presentations, float32 or bfloat16, which is faster for full-size networks.
         members: of presentations, a folder for each network's own table.
         unit: of clips, what a row is of: clip (the mean over its windows, the default) or window.
+        engine: of folders that export wrote, which run as a network of stills: onnxruntime (the default) or openvino.
         json: print one JSON object.
     """
     from countenance.bulk import PresentationOptions, run_names
@@ -263,7 +265,7 @@ def score(
             folds=folds,
             detect=detector,
             threads=threads,
-            options=PresentationOptions(mirror=mirror, precision=precision, members=members, unit=unit),
+            options=PresentationOptions(mirror=mirror, precision=precision, members=members, unit=unit, engine=engine),
             progress=progress,
         )
     write_table(done.table, out)
