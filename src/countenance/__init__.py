@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from countenance.errors import CountenanceError
     from countenance.evaluation import Evaluation, evaluate
     from countenance.explanation import Explanation, explain
+    from countenance.export.folder import Exported, ExportReport, export_network, read_export
     from countenance.expression_reading import ReadExpression, read_expressions
     from countenance.gate.attempts import Attempt, IssuedChallenge, authenticate, issue_challenge
     from countenance.gate.identification import Identification, identify_photograph
@@ -85,6 +86,10 @@ _HOMES = {
     "evaluate": "evaluation",
     "Explanation": "explanation",
     "explain": "explanation",
+    "ExportReport": "export.folder",
+    "Exported": "export.folder",
+    "export_network": "export.folder",
+    "read_export": "export.folder",
     "ReadExpression": "expression_reading",
     "read_expressions": "expression_reading",
     "Attempt": "gate.attempts",
@@ -139,6 +144,8 @@ __all__ = [
     "Decision",
     "Evaluation",
     "Explanation",
+    "ExportReport",
+    "Exported",
     "Identification",
     "IssuedChallenge",
     "LocalEnrolment",
@@ -162,6 +169,7 @@ __all__ = [
     "enrol",
     "evaluate",
     "explain",
+    "export_network",
     "export_subject",
     "forget",
     "identify_photograph",
@@ -172,6 +180,7 @@ __all__ = [
     "presentation_table",
     "pretrain",
     "purge_gallery",
+    "read_export",
     "read_expressions",
     "read_image",
     "read_label_list",

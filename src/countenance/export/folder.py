@@ -39,7 +39,7 @@ from countenance.export.engines import (
     has_openvino,
     running,
 )
-from countenance.export.exportable import Exportable, Kind, Output
+from countenance.export.exportable import Exportable, Kind, Output, exportable
 from countenance.export.golden import LEAST, PixelInput, golden_pixels, refuse_blind, refuse_other_answers
 from countenance.files import existing_file, sha256_of, write_atomically
 from countenance.vocabulary import Modality
@@ -149,6 +149,22 @@ def formats_named(words: str | None) -> tuple[str, ...]:
             expected=f"formats among {', '.join(FORMATS)}, each once", came=repr(words), remedy="name one or both"
         )
     return named
+
+
+def export_network(name: str, out: str | os.PathLike[str], *, formats: str | None = None) -> ExportReport:
+    """Write a network for other engines, with its preprocessing, thresholds and golden vectors, once these agree.
+
+    Args:
+        name: as `exportable` takes it: a shipped or released network, or the folder of a run.
+        out: a new folder, or an empty one.
+        formats: as `formats_named` takes them.
+
+    Raises:
+        UsageError, ParityError: as for `write_export`.
+        DataError: weights cannot be had, or are damaged.
+    """
+    named = formats_named(formats)
+    return write_export(exportable(name), out, formats=named)
 
 
 def write_export(network: Exportable, out: str | os.PathLike[str], *, formats: Collection[str]) -> ExportReport:

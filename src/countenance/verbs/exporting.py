@@ -17,11 +17,9 @@ def export(network: Positional[str], *, out: Path, format: str | None = None, js
         format: onnx, openvino, or both with a comma between; onnx by default, and openvino where it is installed.
         json: print one JSON object.
     """
-    from countenance.export.exportable import exportable
-    from countenance.export.folder import formats_named, write_export
+    from countenance.export.folder import export_network
 
-    formats = formats_named(format)
-    done = write_export(exportable(network), out, formats=formats)
+    done = export_network(network, out, formats=format)
     card = {
         "files": [str(file) for file in done.files],
         "max_difference": max(done.max_difference.values()),
